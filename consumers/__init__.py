@@ -1,0 +1,1 @@
+"""The processes: each runs what a room of ``shadow`` decides. ``python -m consumers NAME``."""

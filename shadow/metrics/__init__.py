@@ -1,0 +1,1 @@
+"""What Shadow exports to Prometheus: the catalogue is the one table, the exporter registers and serves it."""

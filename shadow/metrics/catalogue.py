@@ -1,0 +1,66 @@
+"""Every metric family that a Shadow process may export: names, labels, help, buckets.
+
+Label values come from closed sets or bounded registries; ids, texts and errors never become labels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+SECONDS: Final = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
+FAST: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+RATIO: Final = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9)
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One metric family. Counters get ``_total`` when exported."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    labels: tuple[str, ...]
+    help: str
+    buckets: tuple[float, ...] = ()
+
+
+def _counter(name: str, labels: tuple[str, ...], text: str) -> Family:
+    return Family(name, "counter", labels, text)
+
+
+def _gauge(name: str, labels: tuple[str, ...], text: str) -> Family:
+    return Family(name, "gauge", labels, text)
+
+
+def _histogram(name: str, labels: tuple[str, ...], text: str, buckets: tuple[float, ...]) -> Family:
+    return Family(name, "histogram", labels, text, buckets)
+
+
+CATALOGUE: Final[tuple[Family, ...]] = (
+    _gauge("shadow_build_info", ("version", "process"), "Build of this process; always 1."),
+    _counter("shadow_mirror_records", ("candidate", "result"), "Turns a mirror read: sampled_out, out_of_scope, "
+             "duplicate, malformed, answered_before, sent, shed."),
+    _gauge("shadow_mirror_lag_records", ("topic", "partition"), "Records not yet committed of an owned partition."),
+    _counter("shadow_candidate_attempts", ("candidate", "outcome"), "Calls to an arm, by how they ended."),
+    _histogram("shadow_candidate_request_duration_seconds", ("candidate",), "Time of an arm's whole answer.", SECONDS),
+    _histogram("shadow_candidate_time_to_first_token_seconds", ("candidate",), "Time to an arm's first token.", SECONDS),
+    _counter("shadow_candidate_tokens", ("candidate", "gen_ai_token_type"), "Tokens that an arm used."),
+    _counter("shadow_candidate_cost_usd", ("candidate",), "What an arm's answers cost, US dollars."),
+    _gauge("shadow_candidate_inflight_requests", ("candidate",), "Calls to an arm that are under way."),
+    _gauge("shadow_candidate_circuit_open", ("candidate",), "1 while the breaker holds an arm off."),
+    _gauge("shadow_candidate_paused", ("candidate",), "1 while an arm is paused or killed."),
+    _gauge("shadow_candidate_info", ("candidate", "team", "role", "revision", "gen_ai_request_model"),
+           "An arm that turns are mirrored to; always 1."),
+    _histogram("shadow_production_request_duration_seconds", (), "Time of production's whole answer.", SECONDS),
+    _counter("shadow_comparator_records", ("topic", "result"), "Records the comparator read: accepted, duplicate, "
+             "unmatched, unexpected, malformed."),
+    _counter("shadow_outcomes", ("candidate", "outcome", "reason"), "How sampled turns ended, one per turn and arm."),
+    _counter("shadow_failures", ("candidate", "kind"), "Failures of an arm's replies."),
+    _histogram("shadow_divergence_ratio", ("candidate", "measure"), "Divergence from production, 0 (same) to 1.", RATIO),
+    _histogram("shadow_evaluation_delay_seconds", (), "Production's reply to its comparison.", SECONDS),
+    _gauge("shadow_state_turns", (), "Turns that wait for a reply in this process."),
+    _counter("shadow_dead_letters", ("reason",), "Records written to the dead-letter topic."),
+    _counter("shadow_rebalances", (), "Times that partitions were assigned to this process."),
+    _counter("shadow_ledger_rows", ("result",), "Comparisons given to the ledger: stored, duplicate."),
+    _histogram("shadow_ledger_transaction_seconds", (), "Time of one ledger transaction.", FAST),
+)  # fmt: skip
