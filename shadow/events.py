@@ -9,10 +9,12 @@ Identities: ``turn_id`` names a turn for ever; ``(turn_id, arm, arm_revision)`` 
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, ClassVar, Final, Literal, Self, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from shadow.identity import ID_PATTERN as ID_PATTERN  # noqa: PLC0414 - importable from here
+from shadow.identity import valid_id as valid_id  # noqa: PLC0414
 
 SCHEMA_VERSION: Final = "1.0"
 
@@ -53,16 +55,8 @@ SHED_REASONS: Final[tuple[str, ...]] = get_args(ShedReason)
 EXPIRED_REASONS: Final[tuple[str, ...]] = get_args(ExpiredReason)
 OUTCOME_KINDS: Final[tuple[str, ...]] = get_args(OutcomeKind)
 
-ID_PATTERN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:#@+=~/-]{0,199}")
-"""Ids are 1-200 ASCII characters that are safe in logs, URLs, file names and SQL (and never contain ``..``)."""
-
 EARLIEST_CLOCK_S: Final = 978_307_200.0  # 2001-01-01: before it, a clock was never set
 LATEST_CLOCK_S: Final = 4_102_444_800.0  # 2100-01-01
-
-
-def valid_id(value: str) -> bool:
-    """Whether ``value`` may name a turn or a conversation."""
-    return ID_PATTERN.fullmatch(value) is not None and ".." not in value
 
 
 def _check_id(value: str) -> str:
@@ -77,7 +71,9 @@ def _check_version(value: str) -> str:
     if not (major.isdecimal() and minor.isdecimal()):
         raise ValueError(f"{value!r} is not MAJOR.MINOR, for example {SCHEMA_VERSION!r}")
     if major != SCHEMA_VERSION.partition(".")[0]:
-        raise ValueError(f"this reader knows {SCHEMA_VERSION}, not {value}: upgrade it, or write an older major version")
+        raise ValueError(
+            f"this reader knows {SCHEMA_VERSION}, not {value}: upgrade it, or write an older major version"
+        )
     return value
 
 

@@ -1,0 +1,14 @@
+"""What may name a turn or a conversation. Standard library alone: the Tap checks ids with it inside production."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+ID_PATTERN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:#@+=~/-]{0,199}")
+"""Ids are 1-200 ASCII characters that are safe in logs, URLs, file names and SQL (and never contain ``..``)."""
+
+
+def valid_id(value: str) -> bool:
+    """Whether ``value`` may name a turn or a conversation."""
+    return ID_PATTERN.fullmatch(value) is not None and ".." not in value
