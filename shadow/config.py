@@ -140,6 +140,9 @@ class Comparator(Section):
     """How replies are joined to turns."""
 
     join_window_s: Positive = Field(180.0, description="A turn's missing replies expire this long after its arrival.")
+    max_waiting_turns: Annotated[int, Field(ge=100)] = Field(
+        150_000, description="Turns that one worker keeps waiting; then it reads no further turns for a while."
+    )
     measures: list[str] = Field(default=["semantic", "lexical"], min_length=1)
 
 

@@ -57,6 +57,7 @@ OUTCOME_KINDS: Final[tuple[str, ...]] = get_args(OutcomeKind)
 
 EARLIEST_CLOCK_S: Final = 978_307_200.0  # 2001-01-01: before it, a clock was never set
 LATEST_CLOCK_S: Final = 4_102_444_800.0  # 2100-01-01
+CLOCK_SKEW_S: Final = 86_400.0
 
 
 def _check_id(value: str) -> str:
@@ -306,11 +307,12 @@ class BrokenRecordError(ValueError):
         self.detail = detail
 
 
-def decode(event: type[E], value: bytes | None, key: bytes | None) -> E:
-    """The event that a record holds.
+def decode(event: type[E], value: bytes | None, key: bytes | None, *, arrived_s: float | None = None) -> E:
+    """The event that a record holds; ``arrived_s`` is the broker's time of the record.
 
-    Raises :class:`BrokenRecordError` if the value is no such event, or if the key is not its conversation id (the
-    record would then lie on another partition than the rest of its conversation).
+    Raises :class:`BrokenRecordError` if the value is no such event, if the key is not its conversation id (the record
+    would then lie on another partition than the rest of its conversation), or if it is dated more than a day after it
+    arrived. An old date is no fault: a record may have waited, or been mended and sent again.
     """
     try:
         record = event.__pydantic_validator__.validate_json(value or b"")
@@ -319,6 +321,8 @@ def decode(event: type[E], value: bytes | None, key: bytes | None) -> E:
     conversation_id = getattr(record, "conversation_id", None)
     if conversation_id is not None and (key is None or key != conversation_id.encode()):
         raise BrokenRecordError("key_mismatch", f"record key {key!r:.80} is not conversation_id {conversation_id!r}")
+    if arrived_s is not None and getattr(record, "occurred_at", 0.0) > arrived_s + CLOCK_SKEW_S:
+        raise BrokenRecordError("invalid", "occurred_at: more than a day after it reached the broker; set the clock")
     return record
 
 

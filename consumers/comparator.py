@@ -1,0 +1,297 @@
+"""Runs the join: reads turns and replies, emits one comparison per sampled (turn, arm), commits what is resolved."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+from aiokafka import TopicPartition
+from mode import Service
+
+from consumers.acks import OffsetTracker
+from consumers.stream import Batch, Stream
+from shadow import plugins
+from shadow.comparator.compare import compare
+from shadow.comparator.join import PartitionJoin, Resolved
+from shadow.config import Config
+from shadow.dead_letters import letter
+from shadow.events import BrokenRecordError, Comparison, Reply, Turn, decode
+from shadow.metrics.exporter import Metrics
+from shadow.mirror.sampling import Sampler
+from shadow.topology import ARM_REPLIES, COMPARATOR_GROUP, COMPARISONS, DEAD_LETTERS, REPLIES, TURNS
+
+log = structlog.get_logger()
+
+TOPICS: Final = (TURNS, REPLIES, ARM_REPLIES)
+MAX_RECORDS: Final = 1_500
+LATE_APPEND_S: Final = 1.0
+"""A record may become readable this long after the time that the broker stamped on it."""
+
+CONFLICT: Final = BrokenRecordError("conflict", "a record of this turn was read before, with other content")
+
+
+@dataclass(slots=True)
+class _Partition:
+    """What this worker knows of one partition number."""
+
+    number: int
+    join: PartitionJoin
+    acks: dict[str, OffsetTracker] = field(default_factory=dict)
+    read_until_s: dict[str, float] = field(default_factory=lambda: dict.fromkeys(TOPICS, 0.0))
+
+    def positions(self) -> dict[TopicPartition, int]:
+        """The next offsets to commit."""
+        return {TopicPartition(topic, self.number): tracker.position for topic, tracker in self.acks.items()}
+
+
+@dataclass(slots=True)
+class _Output:
+    """What one batch leads to, before it is sent: records by (topic, partition), and the offsets that then are done."""
+
+    comparisons: dict[int, list[Comparison]] = field(default_factory=dict)
+    letters: list[tuple[bytes, bytes, list[tuple[str, bytes]]]] = field(default_factory=list)
+    released: list[tuple[_Partition, list[tuple[str, int]]]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _UnderWay:
+    """An output that has been handed to the producer."""
+
+    deliveries: list[asyncio.Future[Any]]
+    released: list[tuple[_Partition, list[tuple[str, int]]]]
+
+
+class Comparator(Service):  # type: ignore[misc]
+    """The comparator's one service. Crashes (and is restarted) rather than skip a record it could not deliver."""
+
+    def __init__(self, config: Config, metrics: Metrics) -> None:
+        super().__init__()
+        self._config = config
+        self._metrics = metrics
+        self._sampler = Sampler(config.arms)
+        self._measures = plugins.measures(config.comparator.measures)
+        self._detectors = plugins.detectors()
+        self._partitions: dict[int, _Partition] = {}
+        self._under_way: deque[_UnderWay] = deque()
+        self._committed: dict[TopicPartition, int] = {}
+        self._stream: Stream
+
+    async def on_start(self) -> None:
+        """Join the group."""
+        self._stream = Stream(
+            self._config, group=COMPARATOR_GROUP, topics=TOPICS, gained=self._gained, losing=self._losing
+        )
+        await self._stream.start()
+
+    async def on_stop(self) -> None:
+        """Finish the batch in hand, commit, leave the group."""
+        async with self._stream.lock:
+            await self._losing(self._stream.owned)
+        await self._stream.stop()
+
+    @Service.task
+    async def _run(self) -> None:
+        while not self.should_stop:
+            epoch, batch = await self._stream.read(max_records=MAX_RECORDS)
+            async with self._stream.lock:
+                await self._step(await self._stream.mine(epoch, batch))
+
+    async def _step(self, batch: Batch) -> None:
+        """One batch, in this order: a record is committed only after all that it led to is stored by the broker."""
+        now_s = time.time()
+        # 1. Decode the records and feed the joins; let expire what the watermark has passed.
+        resolved, output = self._feed(batch, now_s)
+        await self._expire(resolved, now_s)
+        # 2. Measure all that is resolved.
+        for partition, pairs in resolved.items():
+            output.comparisons[partition] = self._compare(partition, pairs, now_s)
+        for part in self._partitions.values():
+            part.join.pack()
+            if released := part.join.take_released():
+                output.released.append((part, released))
+        # 3. Wait until the batch before is delivered; its records are done.
+        await self._settle()
+        # 4. Hand this batch's output to the producer.
+        self._under_way.append(await self._send(output))
+        # 5. Commit what is done, now and then; when idle, also what has just been sent.
+        if self._stream.commit_due():
+            if not batch:
+                await self._settle()
+            await self._commit()
+            self._align()
+
+    def _feed(self, batch: Batch, now_s: float) -> tuple[dict[int, list[Resolved]], _Output]:
+        resolved: dict[int, list[Resolved]] = {}
+        output = _Output()
+        for tp, records in batch.items():
+            part = self._partitions[tp.partition]
+            if tp.topic not in part.acks:
+                part.acks[tp.topic] = OffsetTracker(records[0].offset)
+            acks, pairs = part.acks[tp.topic], resolved.setdefault(tp.partition, [])
+            counts: dict[str, int] = {}
+            for record in records:
+                acks.read(record.offset)
+                try:
+                    result = self._one(part, tp.topic, record, now_s, pairs)
+                except BrokenRecordError as error:
+                    output.letters.append(self._letter(record, error, now_s))
+                    output.released.append((part, [(tp.topic, record.offset)]))
+                    result = "malformed"
+                if result == "conflict":  # the join holds the record's offset
+                    output.letters.append(self._letter(record, CONFLICT, now_s))
+                counts[result] = counts.get(result, 0) + 1
+            part.read_until_s[tp.topic] = min(max(part.read_until_s[tp.topic], records[-1].timestamp / 1000), now_s)
+            for result, count in counts.items():
+                self._metrics.counter("shadow_comparator_records", tp.topic, result).inc(count)
+        return resolved, output
+
+    def _one(self, part: _Partition, topic: str, record: Any, now_s: float, pairs: list[Resolved]) -> str:
+        """Feed one record to its join; raises :class:`BrokenRecordError`."""
+        arrived_s = min(record.timestamp / 1000, now_s)
+        at = (topic, record.offset)
+        if topic == TURNS:
+            turn = decode(Turn, record.value, record.key, arrived_s=arrived_s)
+            result, decided = part.join.turn(turn, record.value, at, arrived_s)
+        else:
+            reply = decode(Reply, record.value, record.key, arrived_s=arrived_s)
+            _check_arm(reply, topic)
+            result, decided = part.join.reply(reply, record.value, at, arrived_s)
+        pairs += decided
+        return result
+
+    async def _expire(self, resolved: dict[int, list[Resolved]], now_s: float) -> None:
+        """Advance each join to the time up to which its replies, and its turns, have been read."""
+        for part in self._partitions.values():
+            clocks = {topic: await self._read_until(part, topic, now_s) for topic in TOPICS}
+            decided = part.join.advance(min(clocks[REPLIES], clocks[ARM_REPLIES]), clocks[TURNS])
+            if decided:
+                resolved.setdefault(part.number, []).extend(decided)
+
+    async def _read_until(self, part: _Partition, topic: str, now_s: float) -> float:
+        """The broker's time up to which this topic has been read: that of the last fetch if it left nothing over."""
+        tp = TopicPartition(topic, part.number)
+        high, fetched_ms = self._stream.consumer.highwater(tp), self._stream.consumer.last_poll_timestamp(tp)
+        if high is not None and fetched_ms and await self._stream.consumer.position(tp) >= high:
+            return max(part.read_until_s[topic], min(fetched_ms / 1000, now_s) - LATE_APPEND_S)
+        return part.read_until_s[topic]
+
+    def _compare(self, partition: int, pairs: list[Resolved], now_s: float) -> list[Comparison]:
+        done = compare(
+            pairs, partition=partition, measures=self._measures, detectors=self._detectors, now_s=now_s
+        )
+        for error in done.plugin_errors[:3]:
+            log.error("plugin_failed", error=error, failures=len(done.plugin_errors))
+        return done.comparisons
+
+    async def _send(self, output: _Output) -> _UnderWay:
+        producer, deliveries = self._stream.producer, []
+        for key, value, headers in output.letters:
+            deliveries.append(await producer.send(DEAD_LETTERS, key=key, value=value, headers=headers))
+        for partition, comparisons in output.comparisons.items():
+            builder = producer.create_batch()
+            for comparison in comparisons:
+                key, value = comparison.conversation_id.encode(), comparison.to_json()
+                if builder.append(key=key, value=value, timestamp=None) is None:
+                    deliveries.append(await producer.send_batch(builder, COMPARISONS, partition=partition))
+                    builder = producer.create_batch()
+                    builder.append(key=key, value=value, timestamp=None)
+            if builder.record_count():
+                deliveries.append(await producer.send_batch(builder, COMPARISONS, partition=partition))
+            self._count(comparisons)
+        return _UnderWay(deliveries, output.released)
+
+    async def _settle(self) -> None:
+        """Wait for the deliveries under way; their records are done. A delivery that fails ends the process."""
+        while self._under_way:
+            output = self._under_way[0]
+            await asyncio.gather(*output.deliveries)
+            for part, released in output.released:
+                for topic, offset in released:
+                    part.acks[topic].done(offset)
+            self._under_way.popleft()
+
+    async def _commit(self) -> None:
+        positions = {tp: at for part in self._partitions.values() for tp, at in part.positions().items()}
+        moved = {tp: at for tp, at in positions.items() if self._committed.get(tp) != at}
+        if moved and await self._stream.commit(positions):
+            self._committed = positions
+        self._metrics.gauge("shadow_state_turns").set(sum(len(part.join) for part in self._partitions.values()))
+
+    def _align(self) -> None:
+        """Keep what waits in memory bounded; see :func:`_to_pause`."""
+        limit = self._config.comparator.max_waiting_turns // max(1, len(self._partitions))
+        pause, resume = [], []
+        for part in self._partitions.values():
+            ends = {topic: self._at_end(TopicPartition(topic, part.number)) for topic in TOPICS}
+            clocks = {topic: float("inf") if ends[topic] else part.read_until_s[topic] for topic in TOPICS}
+            paused = _to_pause(clocks, self._config.comparator.join_window_s, full=len(part.join) > limit)
+            for topic in TOPICS:
+                (pause if topic in paused else resume).append(TopicPartition(topic, part.number))
+        self._stream.consumer.pause(*pause)
+        self._stream.consumer.resume(*resume)
+
+    def _at_end(self, tp: TopicPartition) -> bool:
+        high = self._stream.consumer.highwater(tp)
+        read = self._partitions[tp.partition].acks.get(tp.topic)
+        return high is None or read is None or read.last + 1 >= high
+
+    async def _gained(self, partitions: set[int]) -> None:
+        self._metrics.counter("shadow_rebalances").inc()
+        window = self._config.comparator.join_window_s
+        self._partitions = {
+            number: _Partition(number, PartitionJoin(window_s=window, expected=self._sampler.expected))
+            for number in partitions
+        }
+        self._committed = {}
+
+    async def _losing(self, partitions: set[int]) -> None:
+        """Everything under way is delivered and committed; what waits is forgotten: the log has it."""
+        if partitions:
+            await self._settle()
+            await self._commit()
+        self._partitions = {}
+
+    def _letter(self, record: Any, error: BrokenRecordError, now_s: float) -> tuple[bytes, bytes, list[tuple[str, bytes]]]:
+        log.warning("dead_letter", topic=record.topic, partition=record.partition, offset=record.offset, reason=error.reason)
+        self._metrics.counter("shadow_dead_letters", error.reason).inc()
+        return letter(
+            record.topic, record.partition, record.offset, record.key, record.value, error.reason, error.detail,
+            "comparator", now_s,
+        )  # fmt: skip
+
+    def _count(self, comparisons: list[Comparison]) -> None:
+        """Count for diagnosis; verdicts read the ledger."""
+        for comparison in comparisons:
+            arm = comparison.arm
+            self._metrics.counter("shadow_outcomes", arm, comparison.outcome, comparison.reason or "").inc()
+            for kind in comparison.candidate.failures if comparison.candidate else ():
+                self._metrics.counter("shadow_failures", arm, kind).inc()
+            for name, score in comparison.measures.items():
+                if score.value is not None:
+                    self._metrics.histogram("shadow_divergence_ratio", arm, name).observe(score.value)
+            if comparison.production_replied_at is not None:
+                delay = comparison.compared_at - comparison.production_replied_at
+                self._metrics.histogram("shadow_evaluation_delay_seconds").observe(max(0.0, delay))
+
+
+def _check_arm(reply: Reply, topic: str) -> None:
+    if (reply.arm == "production") != (topic == REPLIES):
+        raise BrokenRecordError("invalid", f"arm: {reply.arm!r} does not belong on {topic}")
+
+
+def _to_pause(clocks: dict[str, float], window_s: float, *, full: bool) -> set[str]:
+    """The topics of a partition to stop reading for now: those more than a window ahead of the slowest.
+
+    Replies are never further ahead of the turns than a window, and turns wait while there are too many of them: by the
+    time that replies are a window ahead, every waiting turn has its reply or has expired, so this cannot lock up.
+    """
+    replies = min(clocks[REPLIES], clocks[ARM_REPLIES])
+    paused = {topic for topic in (REPLIES, ARM_REPLIES) if clocks[topic] > clocks[TURNS] + window_s + 2 * LATE_APPEND_S}
+    paused |= {topic for topic in (REPLIES, ARM_REPLIES) if clocks[topic] > replies + window_s}
+    if full or clocks[TURNS] > replies + window_s:
+        paused.add(TURNS)
+    return paused

@@ -1,0 +1,336 @@
+"""Runs one arm's mirror: reads turns, asks the arm, writes exactly one reply record per sampled turn."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+from aiokafka import TopicPartition
+from mode import Service
+
+from consumers.acks import OffsetTracker
+from consumers.asking import Asker
+from consumers.control import ControlReader
+from consumers.stream import Batch, Stream
+from shadow.adapters import Adapter
+from shadow.config import Arm, Config
+from shadow.control import Command
+from shadow.events import BrokenRecordError, Failure, RecordRef, Reply, Turn, decode
+from shadow.metrics.exporter import Metrics
+from shadow.mirror.admission import Admission
+from shadow.mirror.sampling import choose
+from shadow.topology import ARM_REPLIES, MAX_RECORD_BYTES, TURNS, mirror_group
+
+log = structlog.get_logger()
+
+GRACE_S: Final = 5.0
+"""How long calls under way may go on when their partitions are taken away."""
+
+REMEMBERED: Final = 20_000
+"""Turns per partition that are recognised when they are delivered a second time."""
+
+
+@dataclass(slots=True)
+class _Partition:
+    """What this worker knows of one partition of turns, and of the arm's own replies in the same partition."""
+
+    number: int
+    acks: OffsetTracker | None = None
+    answered: dict[str, int | None] = field(default_factory=dict)  # turn id: offset of its reply, None while under way
+    replied: dict[int, int] = field(default_factory=dict)  # turn offset, not committed yet: offset of its reply
+    next_reply: int = 0
+    recover_until: int | None = None  # None: not asked yet
+    recovered: bool = False
+
+    @property
+    def turns(self) -> TopicPartition:
+        return TopicPartition(TURNS, self.number)
+
+    @property
+    def replies(self) -> TopicPartition:
+        return TopicPartition(ARM_REPLIES, self.number)
+
+    def positions(self) -> dict[TopicPartition, int]:
+        """The next turn to commit, and from where the replies to it and later turns are found after a crash."""
+        if self.acks is None:
+            return {}
+        self.replied = {turn: reply for turn, reply in self.replied.items() if turn >= self.acks.position}
+        return {self.turns: self.acks.position, self.replies: min(self.replied.values(), default=self.next_reply)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    part: _Partition
+    turn: Turn
+    offset: int
+    arrived_s: float
+    size: int
+
+
+class Mirror(Service):  # type: ignore[misc]
+    """One arm's mirror. A reply that cannot be written ends the process: its restart finds the turn again."""
+
+    def __init__(self, config: Config, metrics: Metrics, arm: Arm, adapter: Adapter) -> None:
+        super().__init__()
+        self._config = config
+        self._metrics = metrics
+        self._arm = arm
+        self._revision = arm.revision
+        self._admission = Admission(arm.limits, partitions=config.broker.partitions)
+        self._asker = Asker(arm, adapter, self._admission.breaker, metrics)
+        self._partitions: dict[int, _Partition] = {}
+        self._queue: deque[_Item] = deque()
+        self._calls: dict[asyncio.Task[None], _Item] = {}
+        self._writes: set[asyncio.Task[None]] = set()
+        self._moved = asyncio.Event()
+        self._committed: dict[TopicPartition, int] = {}
+        self._stream: Stream
+        self._control: ControlReader
+
+    async def on_start(self) -> None:
+        """Read the control topic, then join the arm's own group."""
+        name, model = self._arm.name, getattr(self._arm.adapter, "model", "")
+        role = "control" if name == "control" else "candidate"
+        self._metrics.gauge("shadow_candidate_info", name, self._arm.owner, role, self._revision, model).set(1)
+        self._control = ControlReader(self._config, name, self._commanded)
+        self._stream = Stream(
+            self._config,
+            group=mirror_group(name),
+            topics=(TURNS, ARM_REPLIES),
+            gained=self._gained,
+            losing=self._losing,
+        )
+        await self._stream.start()
+        await self._control.start()
+        self.add_future(self._control.follow())
+
+    async def on_stop(self) -> None:
+        """Finish what is under way within the grace, commit, leave the group."""
+        async with self._stream.lock:
+            await self._losing(self._stream.owned)
+        await self._stream.stop()
+        await self._control.stop()
+        await self._asker.close()
+
+    @Service.task
+    async def _run(self) -> None:
+        capacity = 2 * self._arm.limits.max_in_flight + 100
+        while not self.should_stop:
+            async with self._stream.lock:
+                await self._recover()
+                self._pump()
+                if self._stream.commit_due():
+                    await self._commit()
+            if len(self._queue) >= capacity:
+                await self._moved_within(0.1)
+                continue
+            epoch, batch = await self._stream.read(
+                max_records=capacity - len(self._queue), timeout_ms=20 if self._calls else 100
+            )
+            async with self._stream.lock:
+                self._take(await self._stream.mine(epoch, batch))
+
+    def _take(self, batch: Batch) -> None:
+        """Queue the sampled turns of a batch; learn from replies of this arm that were written before a restart."""
+        for tp, records in batch.items():
+            part = self._partitions[tp.partition]
+            for record in records:
+                if tp.topic == ARM_REPLIES:
+                    self._learn(part, record)
+                else:
+                    self._offer(part, record)
+
+    def _offer(self, part: _Partition, record: Any) -> None:
+        if part.acks is None:
+            part.acks = OffsetTracker(record.offset)
+        part.acks.read(record.offset)
+        arrived_s = min(record.timestamp / 1000, time.time())
+        try:
+            turn = decode(Turn, record.value, record.key, arrived_s=arrived_s)
+        except BrokenRecordError:
+            result = "malformed"  # the comparator, which reads all turns, writes the dead letter
+        else:
+            result = choose(self._arm, turn.conversation_id, turn.metadata)
+            if result == "sampled":
+                self._queue.append(_Item(part, turn, record.offset, arrived_s, len(record.value)))
+                return
+        part.acks.done(record.offset)
+        self._count(result)
+
+    def _pump(self) -> None:
+        """Start calls for the oldest turns while there is room; shed those that must not be sent."""
+        while self._queue and len(self._calls) < self._arm.limits.max_in_flight and self._queue[0].part.recovered:
+            item = self._queue.popleft()
+            part, turn_id = item.part, item.turn.turn_id
+            if turn_id in part.answered:
+                self._answered_before(item, part.answered[turn_id])
+                continue
+            part.answered[turn_id] = None
+            now_s = time.time()
+            reason = self._admission.decide(
+                paused=self._control.state != "running",
+                turn_bytes=item.size,
+                age_s=now_s - item.arrived_s,
+                now_s=now_s,
+            )
+            self._count("shed" if reason else "sent")
+            if reason:
+                self._write(item, self._reply(item, shed=reason, attempts=0))
+            else:
+                call = asyncio.create_task(self._call(item))
+                self._calls[call] = item
+                call.add_done_callback(self._ended)
+        self._gauges()
+
+    def _answered_before(self, item: _Item, reply: int | None) -> None:
+        """A turn that was delivered twice: by the Tap, or after a restart whose replies have been found."""
+        if reply is not None:
+            item.part.replied[item.offset] = reply
+        assert item.part.acks is not None  # noqa: S101 (its turn has been read)
+        item.part.acks.done(item.offset)
+        self._count("duplicate")
+
+    async def _call(self, item: _Item) -> None:
+        fields = await self._asker.ask(item.turn)
+        self._write(item, self._reply(item, **fields))
+
+    def _ended(self, call: asyncio.Task[None]) -> None:
+        self._calls.pop(call, None)
+        self._moved.set()
+        if not call.cancelled() and (error := call.exception()) is not None:
+            self._die(error)
+
+    def _reply(self, item: _Item, **fields: Any) -> Reply:
+        return Reply(
+            turn_id=item.turn.turn_id,
+            conversation_id=item.turn.conversation_id,
+            arm=self._arm.name,
+            arm_revision=self._revision,
+            occurred_at=time.time(),
+            turn_ref=RecordRef(partition=item.part.number, offset=item.offset),
+            **fields,
+        )
+
+    def _write(self, item: _Item, reply: Reply) -> None:
+        """Hand the reply to the producer; its turn is done when the broker has stored it."""
+        self._admission.budget.spend(item.part.number, reply.cost_usd or 0.0, reply.occurred_at)
+        value = reply.to_json()
+        if len(value) > MAX_RECORD_BYTES:
+            too_long = Failure(kind="truncated", detail=f"a reply of {len(value)} bytes does not fit into a record")
+            value = reply.model_copy(update={"message": None, "failure": too_long}).to_json()
+        write = asyncio.create_task(self._deliver(item, value))
+        self._writes.add(write)
+        write.add_done_callback(self._written)
+
+    async def _deliver(self, item: _Item, value: bytes) -> None:
+        key, part = item.turn.conversation_id.encode(), item.part
+        stored = await self._stream.producer.send_and_wait(ARM_REPLIES, value, key=key, partition=part.number)
+        part.replied[item.offset] = part.answered[item.turn.turn_id] = stored.offset
+        part.next_reply = max(part.next_reply, stored.offset + 1)
+        while len(part.answered) > REMEMBERED:
+            part.answered.pop(next(iter(part.answered)))
+        assert part.acks is not None  # noqa: S101 (its turn has been read)
+        part.acks.done(item.offset)
+
+    def _written(self, write: asyncio.Task[None]) -> None:
+        self._writes.discard(write)
+        if not write.cancelled() and (error := write.exception()) is not None:
+            self._die(error)
+
+    def _die(self, error: BaseException) -> None:
+        log.error("mirror_failed", arm=self._arm.name, error=repr(error))
+        self.add_future(self.crash(error))
+
+    async def _recover(self) -> None:
+        """For partitions just gained: find the replies that this arm wrote before, so that no turn is answered twice."""
+        consumer = self._stream.consumer
+        for part in self._partitions.values():
+            if part.recover_until is None:
+                end = (await consumer.end_offsets([part.replies]))[part.replies]
+                start = await consumer.committed(part.replies)
+                if start is None:
+                    await self._stream.commit({part.replies: end})
+                start = end if start is None else start
+                if self._arm.limits.usd_per_day is not None:
+                    start = min(start, await self._midnight(part, end))
+                consumer.seek(part.replies, start)
+                consumer.resume(part.replies)
+                part.next_reply = part.recover_until = end
+            if not part.recovered and await consumer.position(part.replies) >= part.recover_until:
+                part.recovered = True
+                consumer.pause(part.replies)
+                consumer.resume(part.turns)
+
+    async def _midnight(self, part: _Partition, end: int) -> int:
+        """Offset of the first reply of this UTC day: what the arm has spent today is read from its own replies."""
+        now_s = time.time()
+        found = await self._stream.consumer.offsets_for_times({part.replies: int(now_s - now_s % 86_400) * 1000})
+        first = found.get(part.replies)
+        return end if first is None else int(first.offset)
+
+    def _learn(self, part: _Partition, record: Any) -> None:
+        if part.recovered or part.recover_until is None or record.offset >= part.recover_until:
+            return
+        try:
+            reply = decode(Reply, record.value, record.key)
+        except BrokenRecordError:
+            return
+        if reply.arm == self._arm.name:
+            part.answered[reply.turn_id] = record.offset
+            self._admission.budget.spend(part.number, reply.cost_usd or 0.0, reply.occurred_at)
+            if reply.turn_ref is not None:
+                part.replied[reply.turn_ref.offset] = record.offset
+
+    async def _commit(self) -> None:
+        positions = {tp: at for part in self._partitions.values() if part.recovered for tp, at in part.positions().items()}
+        if any(self._committed.get(tp) != at for tp, at in positions.items()) and await self._stream.commit(positions):
+            self._committed = positions
+
+    async def _gained(self, partitions: set[int]) -> None:
+        self._metrics.counter("shadow_rebalances").inc()
+        self._partitions = {number: _Partition(number) for number in partitions}
+        for part in self._partitions.values():
+            self._stream.consumer.pause(part.turns, part.replies)
+            self._admission.budget.own(part.number)
+
+    async def _losing(self, partitions: set[int]) -> None:
+        """Nothing stays under way: calls get a short grace, replies are written, what is done is committed."""
+        self._queue.clear()
+        if self._calls:
+            await asyncio.wait(list(self._calls), timeout=GRACE_S)
+        for call in list(self._calls):
+            call.cancel()
+        await asyncio.gather(*self._calls, return_exceptions=True)
+        await asyncio.gather(*self._writes)
+        await self._commit()
+        for number in partitions:
+            self._admission.budget.disown(number)
+        self._partitions = {}
+        self._committed = {}
+
+    def _commanded(self, command: Command) -> None:
+        if command.state == "killed":
+            for call, item in list(self._calls.items()):
+                call.cancel()
+                self._write(item, self._reply(item, shed="paused", attempts=1))
+        self._moved.set()
+
+    async def _moved_within(self, seconds: float) -> None:
+        self._moved.clear()
+        try:
+            await asyncio.wait_for(self._moved.wait(), seconds)
+        except TimeoutError:
+            return
+
+    def _count(self, result: str) -> None:
+        self._metrics.counter("shadow_mirror_records", self._arm.name, result).inc()
+
+    def _gauges(self) -> None:
+        name = self._arm.name
+        self._metrics.gauge("shadow_candidate_inflight_requests", name).set(len(self._calls))
+        self._metrics.gauge("shadow_candidate_circuit_open", name).set(self._admission.breaker.open)
+        self._metrics.gauge("shadow_candidate_paused", name).set(self._control.state != "running")

@@ -1,0 +1,156 @@
+"""Ordered batches from Kafka with explicit commits: aiokafka, Faust's own driver, inside a Faust application.
+
+One rule makes rebalances safe: work on records and changes of ownership exclude each other (:attr:`Stream.lock`), and
+a batch that was fetched before the last assignment is dropped, because its partitions are read again from the last commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+
+from shadow.config import Config
+from shadow.topology import MAX_RECORD_BYTES
+
+log = structlog.get_logger()
+
+SESSION_MS: Final = 6_000  # the embedded broker lets a join take half of it
+REQUEST_MS: Final = 60_000  # rides out a broker's restart
+FETCH_WAIT_MS: Final = 100
+COMMIT_EVERY_S: Final = 0.5
+PAUSE_AFTER_ERROR_S: Final = 0.5
+
+Batch = dict[TopicPartition, list[Any]]
+Ownership = Callable[[set[int]], Awaitable[None]]
+
+
+class Stream(ConsumerRebalanceListener):  # type: ignore[misc]
+    """One consumer group member and one idempotent producer.
+
+    ``gained(partitions)`` and ``losing(partitions)`` are called under :attr:`lock`, with partition numbers: the topics
+    are partitioned alike and the range assignor gives a number of all topics to one member. ``losing`` must leave
+    nothing under way: what it does not commit, the next owner does again.
+    """
+
+    def __init__(
+        self, config: Config, *, group: str, topics: tuple[str, ...], gained: Ownership, losing: Ownership
+    ) -> None:
+        self.lock = asyncio.Lock()
+        self.owned: set[int] = set()
+        self.rebalances = 0
+        self._topics = topics
+        self._gained, self._losing = gained, losing
+        self._committed_at = 0.0
+        address = config.broker.bootstrap
+        self.consumer = AIOKafkaConsumer(
+            bootstrap_servers=address,
+            group_id=group,
+            client_id=group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=SESSION_MS,
+            heartbeat_interval_ms=SESSION_MS // 3,
+            partition_assignment_strategy=(RangePartitionAssignor,),
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            fetch_max_bytes=16 * MAX_RECORD_BYTES,
+            max_partition_fetch_bytes=MAX_RECORD_BYTES,
+        )
+        self.producer = AIOKafkaProducer(
+            bootstrap_servers=address,
+            client_id=group,
+            enable_idempotence=True,
+            request_timeout_ms=REQUEST_MS,
+            linger_ms=2,
+            max_batch_size=MAX_RECORD_BYTES,
+            max_request_size=2 * MAX_RECORD_BYTES,
+        )
+
+    async def start(self) -> None:
+        """Connect, waiting for a broker that is not there yet, and join the group."""
+        await self._until_there("producer", self.producer.start)
+        await self._until_there("consumer", self.consumer.start)
+        self.consumer.subscribe(topics=self._topics, listener=self)
+
+    async def stop(self) -> None:
+        """Leave the group; :meth:`on_partitions_revoked` is not called by it, so the owner settles first."""
+        await self.consumer.stop()
+        await self.producer.stop()
+
+    async def read(self, *, max_records: int, timeout_ms: int = FETCH_WAIT_MS) -> tuple[int, Batch]:
+        """The next records by partition, and the assignment they belong to (for :meth:`current`)."""
+        epoch = self.rebalances
+        try:
+            return epoch, await self.consumer.getmany(timeout_ms=timeout_ms, max_records=max_records)
+        except KafkaError as error:
+            log.warning("fetch_failed", error=repr(error))
+            await asyncio.sleep(PAUSE_AFTER_ERROR_S)
+            return epoch, {}
+
+    async def mine(self, epoch: int, batch: Batch) -> Batch:
+        """The batch, or nothing if ownership has changed since it was read; to be asked under :attr:`lock`.
+
+        Records that came from an assignment of which ``gained`` has not heard yet are given back: read again later.
+        """
+        if epoch == self.rebalances and all(tp.partition in self.owned for tp in batch):
+            return batch
+        for tp, records in batch.items():
+            # of an older assignment the position has gone back to the last commit, or away: nothing to give back
+            if tp in self.consumer.assignment() and await self.consumer.position(tp) == records[-1].offset + 1:
+                self.consumer.seek(tp, records[0].offset)
+        return {}
+
+    async def commit(self, positions: Mapping[TopicPartition, int]) -> bool:
+        """Commit the next offsets to read. False if the broker refused or was away: then it is read again, no harm."""
+        if not positions:
+            return True
+        try:
+            await self.consumer.commit(dict(positions))
+        except (CommitFailedError, IllegalStateError) as error:
+            log.info("commit_refused", error=type(error).__name__)
+            return False
+        except KafkaError as error:
+            log.warning("commit_failed", error=repr(error))
+            return False
+        return True
+
+    def commit_due(self) -> bool:
+        """Whether it is time to commit again; says so once per interval."""
+        now = asyncio.get_running_loop().time()
+        if now - self._committed_at < COMMIT_EVERY_S:
+            return False
+        self._committed_at = now
+        return True
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Called by aiokafka before the group is joined again."""
+        if not revoked and not self.owned:
+            return
+        async with self.lock:
+            losing, self.owned = self.owned, set()
+            await self._losing(losing)
+            self.rebalances += 1
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """Called by aiokafka after the group was joined."""
+        async with self.lock:
+            self.rebalances += 1
+            self.owned = {tp.partition for tp in assigned}
+            log.info("partitions_assigned", partitions=sorted(self.owned))
+            await self._gained(self.owned)
+
+    async def _until_there(self, what: str, start: Callable[[], Awaitable[None]]) -> None:
+        waiting = False
+        while True:
+            try:
+                return await start()
+            except KafkaError as error:
+                if not waiting:
+                    log.warning("broker_not_there", part=what, error=str(error) or repr(error))
+                waiting = True
+                await asyncio.sleep(PAUSE_AFTER_ERROR_S)

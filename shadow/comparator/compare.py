@@ -1,0 +1,164 @@
+"""From resolved pairs to comparisons: outcome, failures of both sides, scores. Pure, and in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from shadow.comparator import outcomes
+from shadow.comparator.join import Resolved
+from shadow.events import (
+    SCHEMA_VERSION,
+    ArmFacts,
+    Comparison,
+    FailureKind,
+    RecordRef,
+    Reply,
+    Score,
+    Turn,
+)
+from shadow.failures import Detector
+from shadow.measures import Measure, Pair
+
+BROKEN: Final = Score(abstained="plugin_error")
+
+
+@dataclass(slots=True)
+class Compared:
+    """A batch's comparisons, in the order of the resolved pairs, and what went wrong inside plug-ins."""
+
+    comparisons: list[Comparison] = field(default_factory=list)
+    plugin_errors: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Draft:
+    resolved: Resolved
+    turn: Turn
+    production: Reply | None
+    arm: Reply | None
+    ending: outcomes.Ending
+    production_failures: list[FailureKind]
+    arm_failures: list[FailureKind]
+    scores: dict[str, Score] = field(default_factory=dict)
+
+    def pair(self) -> Pair | None:
+        """What the measures look at; None unless both sides said something."""
+        if self.ending[0] != "compared" or self.production is None or self.arm is None:
+            return None
+        if self.production.message is None or self.arm.message is None:
+            return None
+        return Pair(self.turn, self.production.message, self.arm.message)
+
+
+def compare(
+    resolved: Sequence[Resolved],
+    *,
+    partition: int,
+    measures: Mapping[str, Measure],
+    detectors: Mapping[str, Detector],
+    now_s: float,
+) -> Compared:
+    """One comparison for each resolved pair of a partition.
+
+    A plug-in that raises costs its own score (``abstained: plugin_error``) or its own kinds, and is named in
+    ``plugin_errors``; it never costs a comparison.
+    """
+    done = Compared()
+    drafts = _drafts(resolved, detectors, done.plugin_errors)
+    measured = [(draft, pair) for draft in drafts if (pair := draft.pair()) is not None]
+    if measured:
+        pairs = [pair for _, pair in measured]
+        for name, measure in measures.items():
+            for (draft, _), score in zip(measured, _scores(name, measure, pairs, done.plugin_errors), strict=True):
+                draft.scores[name] = score
+    done.comparisons = [_comparison(draft, partition, now_s) for draft in drafts]
+    return done
+
+
+def _drafts(resolved: Sequence[Resolved], detectors: Mapping[str, Detector], errors: list[str]) -> list[_Draft]:
+    """The outcome of each pair. A turn and its production reply, shared by several arms, are decoded once."""
+    drafts: list[_Draft] = []
+    shared: dict[int, tuple[Turn, Reply | None, list[FailureKind]]] = {}
+    for item in resolved:
+        if id(item.turn) not in shared:
+            turn, production = item.turn.turn(), item.production.reply() if item.production else None
+            shared[id(item.turn)] = (turn, production, _failures(turn, production, detectors, errors))
+        turn, production, production_failures = shared[id(item.turn)]
+        arm = item.reply.reply() if item.reply else None
+        arm_failures = _failures(turn, arm, detectors, errors)
+        ending = outcomes.expired(production, arm) if item.expired else None
+        if ending is None and arm is not None:
+            ending = outcomes.answered(arm, production_failures, arm_failures)
+        if ending is None:
+            raise ValueError(f"turn {turn.turn_id!r} was resolved for {item.arm!r} without a reply and without expiry")
+        drafts.append(_Draft(item, turn, production, arm, ending, production_failures, arm_failures))
+    return drafts
+
+
+def _failures(
+    turn: Turn, reply: Reply | None, detectors: Mapping[str, Detector], errors: list[str]
+) -> list[FailureKind]:
+    if reply is None or reply.shed is not None:
+        return []
+    kinds: dict[FailureKind, None] = {}
+    for name, detector in detectors.items():
+        try:
+            kinds.update(dict.fromkeys(detector.detect(turn, reply)))
+        except Exception as error:  # noqa: BLE001 (an outsider's code: whatever it raises is its failure)
+            errors.append(f"detector {name}: {error!r:.200}")
+    return list(kinds)
+
+
+def _scores(name: str, measure: Measure, pairs: list[Pair], errors: list[str]) -> list[Score]:
+    """The measure's scores; if the batch fails, pair by pair, so that one bad pair costs only itself."""
+    try:
+        scores = measure.score(pairs)
+        if len(scores) == len(pairs):
+            return scores
+        errors.append(f"measure {name}: {len(scores)} scores for {len(pairs)} pairs")
+        return [BROKEN] * len(pairs)
+    except Exception as error:  # noqa: BLE001 (an outsider's code: whatever it raises is its failure)
+        if len(pairs) > 1:
+            return [_scores(name, measure, [pair], errors)[0] for pair in pairs]
+        errors.append(f"measure {name}: {error!r:.200}")
+        return [BROKEN]
+
+
+def _comparison(draft: _Draft, partition: int, now_s: float) -> Comparison:
+    """The record, built without validation: every part of it has been validated or computed here."""
+    item, turn = draft.resolved, draft.turn
+    outcome, reason = draft.ending
+    return Comparison.model_construct(
+        schema_version=SCHEMA_VERSION,
+        type="comparison",
+        turn_id=turn.turn_id,
+        conversation_id=turn.conversation_id,
+        arm=item.arm,
+        arm_revision=(draft.arm and draft.arm.arm_revision) or item.revision,
+        turn_index=turn.turn_index,
+        outcome=outcome,
+        reason=reason,
+        measures=draft.scores,
+        production=_facts(draft.production, draft.production_failures),
+        candidate=_facts(draft.arm, draft.arm_failures),
+        metadata=turn.metadata,
+        turn_ref=RecordRef.model_construct(partition=partition, offset=item.turn.at[1]),
+        turn_arrived_at=item.turn.arrived_s,
+        production_replied_at=item.production.arrived_s if item.production else None,
+        compared_at=now_s,
+    )
+
+
+def _facts(reply: Reply | None, failures: list[FailureKind]) -> ArmFacts | None:
+    if reply is None or reply.shed is not None:
+        return None
+    return ArmFacts.model_construct(
+        failures=failures,
+        latency_s=reply.latency_s,
+        time_to_first_token_s=reply.time_to_first_token_s,
+        cost_usd=reply.cost_usd,
+        attempts=reply.attempts,
+        gen_ai=reply.gen_ai,
+    )

@@ -1,0 +1,29 @@
+"""Failures that need no look at the words: the call failed, nothing came, or the reply was cut."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from shadow.events import FailureKind, Reply, Turn
+
+CUT: Final = frozenset({"length", "max_tokens"})
+
+
+class Transport:
+    """The failure that the caller recorded (timeout, provider_error, rate_limited), ``empty`` and ``truncated``. < 1 us.
+
+    A reply of nothing but tool calls is not empty. ``truncated`` rests on the finish reason, which the model's server gives.
+    """
+
+    version: Final = 1
+
+    def detect(self, turn: Turn, reply: Reply) -> list[FailureKind]:  # noqa: ARG002 (the family's signature)
+        """See :class:`shadow.failures.Detector`."""
+        if reply.failure is not None:
+            return [reply.failure.kind]
+        if reply.message is None:
+            return []
+        if not reply.message.tool_calls and not reply.message.text.strip():
+            return ["empty"]
+        finished = (reply.gen_ai and reply.gen_ai.finish_reasons) or ()
+        return ["truncated"] if CUT.intersection(finished) else []

@@ -1,0 +1,1 @@
+"""May this turn go to this arm now? Pure decisions: who is sampled, what is shed, when to try again."""

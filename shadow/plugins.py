@@ -1,0 +1,58 @@
+"""Plug-ins of the families, found by entry point: the built-in ones come in by the outsiders' door.
+
+A name that is not installed, or that two packages claim, stops start-up and lists what there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Final
+
+from shadow.failures import Detector
+from shadow.measures import Measure
+
+FAMILIES: Final[dict[str, type]] = {"shadow.measures": Measure, "shadow.failures": Detector}
+
+
+class PluginError(Exception):
+    """A plug-in that cannot be used; the message is one line that names it and what there is instead."""
+
+
+def installed(family: str) -> dict[str, EntryPoint]:
+    """The family's plug-ins by name. Raises :class:`PluginError` where two packages claim one name."""
+    found: dict[str, EntryPoint] = {}
+    for point in entry_points(group=family):
+        other = found.get(point.name)
+        if other is not None and other.value != point.value:
+            raise PluginError(f"{family}: {point.name!r} is claimed by {other.value} and {point.value}; remove one")
+        found[point.name] = point
+    return found
+
+
+def load(family: str, names: Iterable[str]) -> dict[str, Any]:
+    """An instance of each named plug-in, in the order of ``names``. Raises :class:`PluginError`."""
+    known = installed(family)
+    return {name: _instance(family, name, known) for name in names}
+
+
+def measures(names: Iterable[str]) -> dict[str, Measure]:
+    """The named measures. Raises :class:`PluginError`."""
+    return load("shadow.measures", names)
+
+
+def detectors() -> dict[str, Detector]:
+    """All installed failure detectors. Raises :class:`PluginError`."""
+    return load("shadow.failures", sorted(installed("shadow.failures")))
+
+
+def _instance(family: str, name: str, known: dict[str, EntryPoint]) -> Any:
+    if name not in known:
+        raise PluginError(f"{family}: {name!r} is not installed; there are: {', '.join(sorted(known)) or 'none'}")
+    try:
+        plugin = known[name].load()()
+    except Exception as error:
+        raise PluginError(f"{family}: {name!r} ({known[name].value}) cannot be loaded: {error!r}") from error
+    if not isinstance(plugin, FAMILIES[family]):
+        raise PluginError(f"{family}: {name!r} ({known[name].value}) is no {FAMILIES[family].__name__}")
+    return plugin

@@ -1,0 +1,1 @@
+"""What a text says, knowing nothing of turns, arms or replies."""
