@@ -1,0 +1,31 @@
+"""Kafka from the outside: start the embedded broker, create the topics, ask for offsets, read and write records.
+
+For everything that is neither on a consumer's path nor in the Tap: the command line, the audit, the tests. Every call
+has a short timeout, and what the user can put right is a :class:`BrokerError` of one line.
+"""
+
+from shadow.broker.connection import BrokerError, Partition, wait_ready
+from shadow.broker.embedded import bound_to_parent, last_line, start_embedded
+from shadow.broker.offsets import beginning_offsets, committed, end_offsets, lag
+from shadow.broker.records import Headers, Stored, producer, publish, read
+from shadow.broker.topics import TopicState, ensure_topics
+
+__all__ = [
+    "BrokerError",
+    "Headers",
+    "Partition",
+    "Stored",
+    "TopicState",
+    "beginning_offsets",
+    "bound_to_parent",
+    "committed",
+    "end_offsets",
+    "ensure_topics",
+    "lag",
+    "last_line",
+    "producer",
+    "publish",
+    "read",
+    "start_embedded",
+    "wait_ready",
+]

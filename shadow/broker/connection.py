@@ -1,0 +1,89 @@
+"""Connections to Kafka: short timeouts everywhere, and errors that one line explains."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import Any, Final
+
+from kafka import KafkaAdminClient, KafkaConsumer
+from kafka.errors import KafkaConfigurationError, KafkaError, RetriableError
+
+ANSWER_S: Final = 5.0
+"""How long one question to a broker may take; connecting takes as long again at most."""
+
+CLIENT: Final[dict[str, Any]] = {
+    "bootstrap_timeout_ms": int(ANSWER_S * 1000),
+    "request_timeout_ms": int(ANSWER_S * 1000),
+    "reconnect_backoff_max_ms": 500,
+    "client_id": "shadow",
+}
+"""Settings of every client."""
+
+Partition = tuple[str, int]
+"""Topic and partition number."""
+
+
+class BrokerError(Exception):
+    """What is wrong with the broker and what to do about it, in one line."""
+
+
+@contextmanager
+def talking_to(bootstrap: Sequence[str]) -> Iterator[None]:
+    """Every error of the client library inside becomes a :class:`BrokerError` that names the address."""
+    address = ",".join(bootstrap)
+    try:
+        yield
+    except (KafkaConfigurationError, ValueError) as error:
+        raise BrokerError(f"broker.url {address!r} cannot be used: {error}; write host:port[,host:port]") from None
+    except (RetriableError, OSError) as error:
+        what = str(error) or type(error).__name__
+        raise BrokerError(
+            f"no answer from Kafka at {address} ({what}): start it (`shadow up`, `shadow broker`) or correct broker.url"
+        ) from None
+    except KafkaError as error:
+        raise BrokerError(f"Kafka at {address} refused: {error}") from None
+
+
+@contextmanager
+def admin(bootstrap: Sequence[str], connect_s: float = ANSWER_S) -> Iterator[Any]:
+    """An admin client, closed at the end; errors inside become :class:`BrokerError`."""
+    with talking_to(bootstrap):
+        settings = {**CLIENT, "bootstrap_timeout_ms": int(connect_s * 1000)}
+        with closing(KafkaAdminClient(bootstrap_servers=list(bootstrap), **settings)) as client:
+            yield client
+
+
+def consumer(bootstrap: Sequence[str]) -> Any:
+    """A consumer without a group. Sessions are off: each answer then holds every partition's high watermark."""
+    return KafkaConsumer(
+        bootstrap_servers=list(bootstrap),
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        allow_auto_create_topics=False,
+        enable_incremental_fetch_sessions=False,
+        metrics_enabled=False,
+        fetch_max_wait_ms=100,
+        max_poll_records=5_000,
+        **CLIENT,
+    )
+
+
+def wait_ready(bootstrap: Sequence[str], timeout_s: float) -> None:
+    """Return as soon as a broker answers a metadata request. Raises :class:`BrokerError` after ``timeout_s``."""
+    with admin(bootstrap, timeout_s) as client:
+        patiently(client.list_topics)
+
+
+def patiently(ask: Callable[[], Any]) -> Any:
+    """What ``ask`` answers, asked again while the broker says that it is not ready, for :data:`ANSWER_S`."""
+    deadline = time.monotonic() + ANSWER_S
+    while True:
+        try:
+            return ask()
+        except RetriableError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
