@@ -84,7 +84,8 @@ def customer(seed: int, number: int) -> Customer:
     facts = _facts(key, language)
     turns = 1 + int(MAX_TURNS * unit(key, "turns") ** 1.7)
     fell_at = 1 + int(unit(key, "fall at") * (turns - 1)) if turns > 1 and unit(key, "fall") < FALL_SHARE else None
-    messages = [_message(book, intent, n, turns, fell_at, key) for n in range(turns)]
+    course = _course(turns, fell_at)
+    messages = [_said(book, intent, stage, f"{key}/{n}") for n, stage in enumerate(course)]
     edge = pick(list(EDGES), key, "edge") if unit(key, "is edge") < EDGE_SHARE else None
     edge_at = int(unit(key, "edge at") * turns) if edge else None
     if edge is not None and edge_at is not None:
@@ -121,17 +122,18 @@ def _facts(key: str, language: str) -> dict[str, str]:
     }
 
 
-def _message(book: Mapping[str, Any], intent: str, n: int, turns: int, fell_at: int | None, key: str) -> str:
-    """The ``n``-th of ``turns`` messages: the request, details, the fall of the tone and anger after it, or thanks."""
-    if n == 0:
-        options = book[intent]["first"]
-    elif fell_at is not None and n >= fell_at:
-        options = book["fall"] if n == fell_at else book["angry"]
-    elif n == turns - 1:
-        options = book["thanks"]
-    else:
-        options = book[intent]["more"]
-    return str(pick(options, key, n))
+def _course(turns: int, fell_at: int | None) -> list[str]:
+    """The stages of a conversation: the request, details, the fall of the tone and anger after it, or thanks."""
+    course = ["first"] + ["more"] * (turns - 1)
+    if fell_at is not None:
+        course[fell_at:] = ["fall"] + ["angry"] * (turns - fell_at - 1)
+    elif turns > 1:
+        course[-1] = "thanks"
+    return course
+
+
+def _said(book: Mapping[str, Any], intent: str, stage: str, key: str) -> str:
+    return str(pick(book[intent][stage] if stage in ("first", "more") else book[stage], key))
 
 
 def tool_result(name: str, facts: Mapping[str, str]) -> dict[str, str]:

@@ -102,7 +102,7 @@ def _read(text: str) -> _Seen:
     return _Seen(
         language=language,
         intent=_intent_of(text, language),
-        angry=_angry(text, language or "en"),
+        angry=_angry(text),
         amount=amount.group().strip() if amount else None,
         order=order.group().lstrip("#") if order else None,
         name=_name(text, language or "en"),
@@ -131,9 +131,9 @@ def _intent_of(text: str, language: str | None) -> str:
     return "unknown"
 
 
-def _angry(text: str, language: str) -> bool:
-    """An angry word in its own language or English, or shouting: three words and most letters in capitals."""
-    if _angry_words(language).search(text) or _angry_words("en").search(text):
+def _angry(text: str) -> bool:
+    """An angry word of any language, or shouting: three words and most letters in capitals."""
+    if any(_angry_words(language).search(text) for language in LANGUAGES):
         return True
     letters = [c for c in text if c.isalpha()]
     return len(letters) > 15 and sum(c.isupper() for c in letters) > 0.7 * len(letters)  # noqa: PLR2004 (a rule of thumb)
