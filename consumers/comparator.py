@@ -13,7 +13,7 @@ from aiokafka import TopicPartition
 from mode import Service
 
 from consumers.acks import OffsetTracker
-from consumers.stream import Batch, Stream
+from consumers.stream import Batch, Stream, caught_up
 from shadow import plugins
 from shadow.comparator.compare import compare
 from shadow.comparator.join import PartitionJoin, Resolved
@@ -174,9 +174,9 @@ class Comparator(Service):  # type: ignore[misc]
     async def _read_until(self, part: _Partition, topic: str, now_s: float) -> float:
         """The broker's time up to which this topic has been read: that of the last fetch if it left nothing over."""
         tp = TopicPartition(topic, part.number)
-        high, fetched_ms = self._stream.consumer.highwater(tp), self._stream.consumer.last_poll_timestamp(tp)
-        if high is not None and fetched_ms and await self._stream.consumer.position(tp) >= high:
-            return max(part.read_until_s[topic], min(fetched_ms / 1000, now_s) - LATE_APPEND_S)
+        if await caught_up(self._stream.consumer, tp):
+            fetched_s = self._stream.consumer.last_poll_timestamp(tp) / 1000
+            return max(part.read_until_s[topic], min(fetched_s, now_s) - LATE_APPEND_S)
         return part.read_until_s[topic]
 
     def _compare(self, partition: int, pairs: list[Resolved], now_s: float) -> list[Comparison]:

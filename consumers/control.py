@@ -10,6 +10,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from consumers.stream import caught_up
 from shadow.config import Config
 from shadow.control import Command, State
 from shadow.topology import CONTROL
@@ -34,8 +35,7 @@ class ControlReader:
         await self._consumer.start()
         self._consumer.assign([self._tp])
         await self._consumer.seek_to_beginning(self._tp)
-        end = (await self._consumer.end_offsets([self._tp]))[self._tp]
-        while await self._consumer.position(self._tp) < end:
+        while not await caught_up(self._consumer, self._tp):
             await self._read()
 
     async def follow(self) -> None:

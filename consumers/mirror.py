@@ -15,7 +15,7 @@ from mode import Service
 from consumers.acks import OffsetTracker
 from consumers.asking import Asker
 from consumers.control import ControlReader
-from consumers.stream import Batch, Stream
+from consumers.stream import Batch, Stream, caught_up
 from shadow.adapters import Adapter
 from shadow.config import Arm, Config
 from shadow.control import Command
@@ -43,7 +43,7 @@ class _Partition:
     answered: dict[str, int | None] = field(default_factory=dict)  # turn id: offset of its reply, None while under way
     replied: dict[int, int] = field(default_factory=dict)  # turn offset, not committed yet: offset of its reply
     next_reply: int = 0
-    recover_until: int | None = None  # None: not asked yet
+    recovering_since_s: float | None = None
     recovered: bool = False
 
     @property
@@ -249,36 +249,37 @@ class Mirror(Service):  # type: ignore[misc]
         """For partitions just gained: find the replies that this arm wrote before, so that no turn is answered twice."""
         consumer = self._stream.consumer
         for part in self._partitions.values():
-            if part.recover_until is None:
-                end = (await consumer.end_offsets([part.replies]))[part.replies]
+            if part.recovering_since_s is None:
                 start = await consumer.committed(part.replies)
-                if start is None:
-                    await self._stream.commit({part.replies: end})
-                start = end if start is None else start
+                if start is None:  # a new group: what it writes from here on will be found again
+                    start = (await consumer.end_offsets([part.replies]))[part.replies]
+                    await self._stream.commit({part.replies: start})
+                part.next_reply = start
                 if self._arm.limits.usd_per_day is not None:
-                    start = min(start, await self._midnight(part, end))
+                    start = min(start, await self._midnight(part, start))
                 consumer.seek(part.replies, start)
                 consumer.resume(part.replies)
-                part.next_reply = part.recover_until = end
-            if not part.recovered and await consumer.position(part.replies) >= part.recover_until:
+                part.recovering_since_s = time.time()
+            elif not part.recovered and await caught_up(consumer, part.replies, since_s=part.recovering_since_s):
                 part.recovered = True
                 consumer.pause(part.replies)
                 consumer.resume(part.turns)
 
-    async def _midnight(self, part: _Partition, end: int) -> int:
+    async def _midnight(self, part: _Partition, otherwise: int) -> int:
         """Offset of the first reply of this UTC day: what the arm has spent today is read from its own replies."""
         now_s = time.time()
         found = await self._stream.consumer.offsets_for_times({part.replies: int(now_s - now_s % 86_400) * 1000})
         first = found.get(part.replies)
-        return end if first is None else int(first.offset)
+        return otherwise if first is None else int(first.offset)
 
     def _learn(self, part: _Partition, record: Any) -> None:
-        if part.recovered or part.recover_until is None or record.offset >= part.recover_until:
+        if part.recovered or part.recovering_since_s is None:
             return
         try:
             reply = decode(Reply, record.value, record.key)
         except BrokenRecordError:
             return
+        part.next_reply = max(part.next_reply, record.offset + 1)
         if reply.arm == self._arm.name:
             part.answered[reply.turn_id] = record.offset
             self._admission.budget.spend(part.number, reply.cost_usd or 0.0, reply.occurred_at)

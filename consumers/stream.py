@@ -30,6 +30,18 @@ Batch = dict[TopicPartition, list[Any]]
 Ownership = Callable[[set[int]], Awaitable[None]]
 
 
+async def caught_up(consumer: Any, tp: TopicPartition, *, since_s: float = 0.0) -> bool:
+    """Whether a fetch after ``since_s`` (Unix seconds) has found nothing beyond what was read.
+
+    Asks the last fetch and not the broker's list of offsets: Tansu 0.6 lists too low an end (the last batch's first
+    offset plus one).
+    """
+    high, fetched_ms = consumer.highwater(tp), consumer.last_poll_timestamp(tp)
+    if high is None or fetched_ms is None or fetched_ms < since_s * 1000:
+        return False
+    return bool(await consumer.position(tp) >= high)
+
+
 class Stream(ConsumerRebalanceListener):  # type: ignore[misc]
     """One consumer group member and one idempotent producer.
 

@@ -1,0 +1,89 @@
+"""``python -m consumers NAME``: run one consumer until SIGTERM.
+
+Names: ``mirror`` (with ``--arm``), ``comparator``, ``recorder``. Configuration as for the ``shadow`` command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from shadow import logs
+from shadow.config import Config, ConfigError, load
+from shadow.metrics.exporter import Metrics
+
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # one process, one core: partitions are the unit of scale
+
+log = structlog.get_logger()
+
+
+def _mirror(config: Config, metrics: Metrics, arm: str) -> None:
+    from consumers.app import run  # noqa: PLC0415 (each process loads only what it runs)
+    from consumers.mirror import Mirror  # noqa: PLC0415
+    from shadow.adapters import create  # noqa: PLC0415
+    from shadow.topology import mirror_group  # noqa: PLC0415
+
+    chosen = config.arm(arm)
+    run(mirror_group(arm), config, Mirror(config, metrics, chosen, create(chosen, environ=os.environ)))
+
+
+def _comparator(config: Config, metrics: Metrics, _arm: str) -> None:
+    from consumers.app import run  # noqa: PLC0415
+    from consumers.comparator import Comparator  # noqa: PLC0415
+    from shadow.topology import COMPARATOR_GROUP  # noqa: PLC0415
+
+    run(COMPARATOR_GROUP, config, Comparator(config, metrics))
+
+
+def _recorder(config: Config, metrics: Metrics, _arm: str) -> None:
+    from consumers.recorder import Recorder  # noqa: PLC0415
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    Recorder(config, metrics).run(stop)
+
+
+CONSUMERS: Final[dict[str, Callable[[Config, Metrics, str], None]]] = {
+    "mirror": _mirror,
+    "comparator": _comparator,
+    "recorder": _recorder,
+}
+
+
+def main() -> int:
+    """Run the consumer that the arguments name; 2 for wrong use, 1 if it crashed."""
+    parser = argparse.ArgumentParser(prog="python -m consumers", description=__doc__)
+    parser.add_argument("name", choices=sorted(CONSUMERS))
+    parser.add_argument("--arm", default="", help="whose mirror (mirror only)")
+    parser.add_argument("--config", help="configuration file")
+    parser.add_argument("--metrics-port", type=int, help="serve /metrics here")
+    given = parser.parse_args()
+    if (given.name == "mirror") != bool(given.arm):
+        parser.error("--arm names the arm of a mirror, and of nothing else")
+    process = f"{given.name}.{given.arm}" if given.arm else given.name
+    logs.configure(process)
+    try:
+        config = load(given.config, environ=os.environ)
+        metrics = Metrics(process)
+        if given.metrics_port:
+            metrics.serve(config.metrics.host, given.metrics_port)
+        CONSUMERS[given.name](config, metrics, given.arm)
+    except ConfigError as error:
+        log.error("wrong_configuration", problem=str(error))  # noqa: TRY400 (the user's to mend: no traceback)
+        return 2
+    except Exception as error:  # noqa: BLE001 (the process's last line: what ended it, in one line)
+        log.error("crashed", error=f"{type(error).__name__}: {error}")  # noqa: TRY400
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

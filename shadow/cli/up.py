@@ -1,0 +1,76 @@
+"""``shadow up``: broker, mirrors, comparator and recorder in one process tree."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import structlog
+
+from shadow import broker, logs
+from shadow.cli.root import Unavailable, configuration
+from shadow.config import Config
+from shadow.processes import PartFailed, Tree, consumer_parts, environment
+
+log = structlog.get_logger()
+
+POLL_S = 0.5
+STATE = Path(".shadow")
+
+
+@click.command()
+@click.option("--log-dir", type=click.Path(path_type=Path), help="One log file per process, instead of the terminal.")
+@click.pass_context
+def up(ctx: click.Context, log_dir: Path | None) -> None:
+    """Run all parts until SIGTERM or Ctrl-C; a part that dies is started again."""
+    config, path = configuration(ctx), ctx.find_root().obj
+    logs.configure("up")
+    stopped = stop_on_signals()
+    with running(config, path, log_dir) as tree:
+        while not stopped.wait(POLL_S):
+            watch_over(tree)
+    log.info("stopped")
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set."""
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    return stopped
+
+
+@contextmanager
+def running(config: Config, path: str | None, log_dir: Path | None) -> Iterator[Tree]:
+    """The whole process tree, up: the embedded broker if the configuration wants it, the topics, the consumers."""
+    embedded = None
+    tree = Tree(environ=environment(), logs=log_dir)
+    try:
+        if config.broker.embedded:
+            STATE.mkdir(exist_ok=True)
+            embedded = broker.start_embedded(config.broker.port, (log_dir or STATE) / "broker.log")
+        broker.ensure_topics(config)
+        for part in consumer_parts([arm.name for arm in config.arms], config=path, metrics_port=config.metrics.port):
+            tree.start(part)
+        log.info("up", broker=config.broker.bootstrap, ledger=config.ledger.url.split("@")[-1], arms=len(config.arms))
+        yield tree
+    except broker.BrokerError as error:
+        raise Unavailable(str(error)) from None
+    finally:
+        tree.stop()
+        if embedded is not None:
+            embedded.terminate()
+            embedded.wait()
+
+
+def watch_over(tree: Tree) -> None:
+    """Start again what has died and say so; end the command where that is no use."""
+    try:
+        for line in tree.check():
+            log.warning("part_died", what=line)
+    except PartFailed as error:
+        raise Unavailable(str(error)) from None

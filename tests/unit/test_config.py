@@ -1,0 +1,89 @@
+"""shadow.yaml: what is wrong is named by file, line, field and fix."""
+
+from __future__ import annotations
+
+import pytest
+
+from shadow.config import ConfigError, load, override, parse
+
+GOOD = """\
+version: 1
+production: {owner: support, model: prod-1}
+control:
+  owner: support
+  adapter: {type: openai, base_url: "http://127.0.0.1:1/v1", model: prod-1}
+candidates:
+  - name: better
+    owner: models
+    adapter:
+      type: openai
+      base_url: http://127.0.0.1:1/v1
+      model: better-1
+    limits: {timeout_s: 5}
+"""
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        parse(text, "shadow.yaml")
+    return caught.value.problems
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("limits:", "limitz:"), "shadow.yaml:13: candidates.0.limitz: is not a known field; did you mean 'limits'?"),
+        (("timeout_s: 5", "timeout_s: -5"), "shadow.yaml:13: candidates.0.limits.timeout_s: Input should be greater"),
+        (("      model: better-1\n", ""), "shadow.yaml:9: candidates.0.adapter.model: is missing; add it"),
+        (("      type: openai\n", "      type: opena\n"), "shadow.yaml:9: candidates.0.adapter: type must be"),
+        (("name: better", "name: production"), "shadow.yaml:6: candidates: 'production' is taken"),
+        (("name: better", "name: Bad Name"), "shadow.yaml:7: candidates.0.name: String should match pattern"),
+        (("timeout_s: 5", "max_age_s: 500"), "raise join_window_s above 590"),
+        (("version: 1", "version: 2"), "shadow.yaml:1: version: Input should be 1"),
+        (("version: 1\n", "version: [\n"), "shadow.yaml:3: not YAML"),
+    ],
+)
+def test_a_problem_is_named_by_file_line_field_and_fix(change, expected):
+    (problem,) = problems(GOOD.replace(*change))
+    assert expected in problem
+
+
+def test_every_problem_is_named_at_once():
+    assert len(problems(GOOD.replace("timeout_s: 5", "timeout_s: x").replace("owner: models", "owner: ''"))) == 2
+
+
+@pytest.mark.parametrize("text", ["", "- 1", "just words", "1"])
+def test_a_file_that_is_no_mapping_says_what_is_expected(text):
+    assert "version: 1" in problems(text)[0]
+
+
+def test_any_change_of_an_arm_is_another_revision_and_none_is_the_same():
+    arm = parse(GOOD, "x").candidates[0]
+    assert arm.revision == parse(GOOD, "y").candidates[0].revision
+    for change in (("better-1", "better-2"), ("timeout_s: 5", "timeout_s: 6"), ("owner: models", "owner: other")):
+        assert parse(GOOD.replace(*change), "x").candidates[0].revision != arm.revision
+
+
+def test_the_environment_overrides_broker_and_ledger(tmp_path):
+    file = tmp_path / "shadow.yaml"
+    file.write_text(GOOD)
+    environ = {
+        "SHADOW_CONFIG": str(file),
+        "SHADOW_BROKER_URL": "a:1, b:2",
+        "SHADOW_LEDGER_URL": "postgresql://u@h/d",
+    }
+    config = load(environ=environ)
+    assert config.broker.bootstrap == ["a:1", "b:2"]
+    assert config.ledger.url == "postgresql://u@h/d"
+    with pytest.raises(ConfigError, match="SHADOW_LEDGER_URL='mysql://x'"):
+        override(config, {"SHADOW_LEDGER_URL": "mysql://x"})
+
+
+def test_a_file_that_is_not_there_says_how_to_name_one(tmp_path):
+    with pytest.raises(ConfigError, match="--config or"):
+        load(tmp_path / "none.yaml", environ={})
+
+
+def test_an_unknown_arm_is_answered_with_the_known_ones():
+    with pytest.raises(ConfigError, match="'nobody'.*control, better"):
+        parse(GOOD, "x").arm("nobody")

@@ -1,0 +1,134 @@
+"""Exactly one outcome for every combination of replies."""
+
+import pytest
+
+from shadow.comparator import outcomes
+from shadow.comparator.compare import compare
+from shadow.comparator.join import Held, Resolved
+from shadow.events import Comparison, GenAI, Message, Score, decode
+from shadow.failures.transport import Transport
+from shadow.topology import ARM_REPLIES, REPLIES, TURNS
+from tests.fixtures.events import failed, reply, turn
+
+DETECTORS = {"transport": Transport()}
+
+
+class Fixed:
+    """A measure that always says the same."""
+
+    def score(self, pairs):
+        return [Score(value=0.25) for _ in pairs]
+
+
+class Broken:
+    """A measure that fails on one pair."""
+
+    def score(self, pairs):
+        if any("control" in pair.arm.text for pair in pairs):
+            raise RuntimeError("no")
+        return [Score(value=0.5) for _ in pairs]
+
+
+def resolved(production, arm, *, expired=False, name="better"):
+    def held(event, topic):
+        return Held(event.to_json(), (topic, 3), 1_790_000_001.0, None) if event else None
+
+    return Resolved(held(turn(), TURNS), name, "r1", held(production, REPLIES), held(arm, ARM_REPLIES), expired)
+
+
+def one(production, arm, *, expired=False, measures=None):
+    done = compare(
+        [resolved(production, arm, expired=expired)],
+        partition=2,
+        measures=measures or {"fixed": Fixed()},
+        detectors=DETECTORS,
+        now_s=1_790_000_002.0,
+    )
+    (comparison,) = done.comparisons
+    assert decode(Comparison, comparison.to_json(), b"c1") == comparison  # what is built unchecked is valid
+    return comparison
+
+
+EMPTY = reply(arm="better", message=Message(role="assistant", content=" "))
+
+
+@pytest.mark.parametrize(
+    ("production", "arm", "expired", "expected"),
+    [
+        (reply(), reply(arm="better"), False, ("compared", None)),
+        (reply(), failed("timeout", "better"), False, ("candidate_failed", "timeout")),
+        (reply(), failed("rate_limited", "better"), False, ("candidate_failed", "rate_limited")),
+        (reply(), EMPTY, False, ("candidate_failed", "empty")),
+        (failed("provider_error"), reply(arm="better"), False, ("production_failed", "provider_error")),
+        (failed("timeout"), failed("empty", "better"), False, ("both_failed", "empty")),
+        (None, reply(arm="better", shed="budget"), False, ("shed", "budget")),
+        (reply(), reply(arm="better", shed="too_old"), False, ("shed", "too_old")),
+        (None, reply(arm="better"), True, ("expired", "production_reply")),
+        (reply(), None, True, ("expired", "arm_reply")),
+        (None, None, True, ("expired", "production_reply")),
+        (None, failed("timeout", "better"), True, ("expired", "production_reply")),
+    ],
+)
+def test_outcome(production, arm, expired, expected):
+    comparison = one(production, arm, expired=expired)
+    assert (comparison.outcome, comparison.reason) == expected
+    assert bool(comparison.measures) == (expected[0] == "compared")
+
+
+def test_a_truncated_reply_is_compared_and_its_failure_noted():
+    cut = reply(arm="better", message=Message(role="assistant", content="It is"), gen_ai=GenAI(finish_reasons=["length"]))
+    comparison = one(reply(), cut)
+    assert comparison.outcome == "compared"
+    assert comparison.candidate.failures == ["truncated"]
+    assert comparison.production.failures == []
+
+
+def test_a_reply_of_tool_calls_alone_is_not_empty():
+    call = Message.model_validate(
+        {"role": "assistant", "tool_calls": [{"function": {"name": "find_order", "arguments": "{}"}}]}
+    )
+    assert one(reply(), reply(arm="better", message=call)).outcome == "compared"
+
+
+def test_a_shed_turn_carries_no_figures_of_the_arm():
+    assert one(reply(), reply(arm="better", shed="breaker")).candidate is None
+
+
+def test_a_measure_that_fails_on_one_pair_costs_only_that_score():
+    done = compare(
+        [resolved(reply(), reply(arm="better")), resolved(reply(), reply(arm="control"), name="control")],
+        partition=0,
+        measures={"broken": Broken(), "fixed": Fixed()},
+        detectors=DETECTORS,
+        now_s=1_790_000_002.0,
+    )
+    better, control = (comparison.measures for comparison in done.comparisons)
+    assert better["broken"].value == 0.5
+    assert control["broken"].abstained == "plugin_error"
+    assert control["fixed"].value == 0.25
+    assert len(done.plugin_errors) == 1
+
+
+def test_a_detector_that_raises_never_costs_a_comparison():
+    class Raises:
+        def detect(self, turn, reply):
+            raise KeyError("x")
+
+    done = compare(
+        [resolved(reply(), reply(arm="better"))],
+        partition=0,
+        measures={},
+        detectors={"raises": Raises(), **DETECTORS},
+        now_s=1_790_000_002.0,
+    )
+    assert done.comparisons[0].outcome == "compared"
+    assert done.plugin_errors
+
+
+def test_a_pair_without_reply_and_without_expiry_is_a_fault_of_the_join():
+    with pytest.raises(ValueError, match="without a reply"):
+        one(reply(), None)
+
+
+def test_expired_says_nothing_when_nothing_is_missing():
+    assert outcomes.expired(reply(), reply(arm="better")) is None
