@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from kafka import KafkaProducer, TopicPartition
 
-from shadow.broker.connection import ANSWER_S, CLIENT, BrokerError, consumer, talking_to
+from shadow.broker.connection import ANSWER_S, BrokerError, connect, consumer, talking_to
 from shadow.broker.offsets import beginnings, ends, partitions_of
 from shadow.topology import MAX_RECORD_BYTES
 
@@ -99,14 +99,14 @@ def _stored(record: Any) -> Stored:
 def producer(bootstrap: Sequence[str]) -> Any:
     """A ``KafkaProducer`` that waits for all replicas and writes each record once. Raises :class:`BrokerError`."""
     with talking_to(bootstrap):
-        return KafkaProducer(
-            bootstrap_servers=list(bootstrap),
+        return connect(
+            KafkaProducer,
+            bootstrap,
             acks="all",
             enable_idempotence=True,
             max_block_ms=int(ANSWER_S * 1000),
             delivery_timeout_ms=int(2 * ANSWER_S * 1000),
             max_request_size=MAX_RECORD_BYTES + 64_000,
-            **CLIENT,
         )
 
 

@@ -1,0 +1,127 @@
+"""``shadow broker`` and ``shadow topics`` as a person starts them, and ``deploy/kafka/run.py``."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from shadow.broker import BrokerError, ensure_topics, publish, read, wait_ready
+from shadow.cli import main
+from shadow.topology import TOPOLOGY, TURNS, diagram
+from tests.fixtures.brokers import config_for, free_ports
+from tests.fixtures.brokers import kafka as start_kafka
+
+RUN = Path(__file__).parents[2] / "deploy" / "kafka" / "run.py"
+
+
+@contextmanager
+def shadow(directory: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-c", "from shadow.cli import main; main()", *arguments]
+    with subprocess.Popen(
+        command,
+        cwd=directory,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"COLUMNS": "80"},
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_broker_says_where_it_listens_and_stops_when_told(tmp_path: Path, how: signal.Signals) -> None:
+    [port] = free_ports(1)
+    with shadow(tmp_path, "broker", "--port", str(port)) as process:
+        assert process.stdout is not None
+        assert f"listens on 127.0.0.1:{port}" in process.stdout.readline()
+        wait_ready([f"127.0.0.1:{port}"], 5)
+        process.send_signal(how)
+        assert process.wait(5) == 0
+    with pytest.raises(BrokerError):
+        wait_ready([f"127.0.0.1:{port}"], 0.5)
+
+
+def test_broker_says_in_one_line_that_its_port_is_taken(embedded: str, tmp_path: Path) -> None:
+    port = embedded.partition(":")[2]
+    with shadow(tmp_path, "broker", "--port", port) as process:
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (1, "")
+    assert err.startswith(f"Error: port {port} on 127.0.0.1 cannot be used")
+    assert err.count("\n") == 1
+
+
+def test_topics_shows_the_topology(embedded: str, tmp_path: Path) -> None:
+    file = tmp_path / "shadow.yaml"
+    file.write_text(f"version: 1\nproduction: {{owner: support, model: m}}\nbroker: {{url: '{embedded}'}}\n")
+    call = ["--config", str(file), "topics"]
+    shown = CliRunner().invoke(main, call)
+    assert shown.exit_code == 0
+    assert all(topic.name in shown.output for topic in TOPOLOGY)
+    rows = json.loads(CliRunner().invoke(main, [*call, "--json"]).stdout)["topics"]
+    assert [(row["name"], row["partitions"], row["created"]) for row in rows] == [
+        (topic.name, topic.partitions or 6, False) for topic in TOPOLOGY
+    ]
+    assert CliRunner().invoke(main, ["topics", "--diagram"]).stdout == diagram() + "\n"
+
+
+def test_topics_says_in_one_line_that_no_broker_answers(tmp_path: Path) -> None:
+    [port] = free_ports(1)
+    file = tmp_path / "shadow.yaml"
+    file.write_text(f"version: 1\nproduction: {{owner: o, model: m}}\nbroker: {{url: '127.0.0.1:{port}'}}\n")
+    with shadow(tmp_path, "--config", str(file), "topics") as process:
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (1, "")
+    assert err.startswith(f"Error: no answer from Kafka at 127.0.0.1:{port}")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_three_nodes_bear_the_loss_of_one(tmp_path: Path) -> None:
+    with start_kafka(tmp_path, nodes=3) as cluster:
+        ensure_topics(config_for(",".join(cluster.bootstrap), replication=3))
+        publish(cluster.bootstrap, TURNS, [(b"k", b"%d" % number, []) for number in range(100)])
+        cluster.kill(1)
+        publish(cluster.bootstrap, TURNS, [(b"k", b"%d" % number, []) for number in range(100, 200)])
+        cluster.restart(1)
+        values = [record.value for record in read(cluster.bootstrap, TURNS)]
+        assert values == [b"%d" % number for number in range(200)]
+
+
+@pytest.mark.slow
+def test_the_kafka_command_says_ready_and_stops_all_it_started(tmp_path: Path, kafka: object) -> None:
+    assert kafka  # Java and Maven are there
+    [port] = free_ports(1)
+    command = [sys.executable, str(RUN), "--dir", str(tmp_path / "data"), "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"ready 127.0.0.1:{port}\n"
+        process.terminate()
+        assert process.wait(20) == 0
+    with pytest.raises(BrokerError):
+        wait_ready([f"127.0.0.1:{port}"], 0.5)
+
+
+def test_the_kafka_command_names_a_missing_java(tmp_path: Path) -> None:
+    started = time.monotonic()
+    result = subprocess.run(
+        [sys.executable, str(RUN)], capture_output=True, text=True, check=False, env={"PATH": str(tmp_path)}
+    )
+    assert (result.returncode, result.stdout) == (1, "")
+    assert (
+        result.stderr
+        == "kafka: java is not installed: apt-get install default-jre-headless (or your system's package of it)\n"
+    )
+    assert time.monotonic() - started < 10
