@@ -1,0 +1,260 @@
+"""Writes comparisons and outcomes into the ledger: each exactly once, however often the broker delivers it.
+
+One thread, one loop, no state but the consumer's position. While the ledger is away the position is wound back to
+what is not stored yet, the partitions rest, and polling goes on, so that the group keeps this member.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka.errors import (
+    CommitFailedError,
+    IllegalGenerationError,
+    KafkaError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
+
+from shadow.broker import BrokerError, Headers, publish
+from shadow.config import Config
+from shadow.dead_letters import letter
+from shadow.events import BrokenRecordError, Comparison, Outcome, decode
+from shadow.ledger import Ledger, LedgerUnavailableError, comparison_row, outcome_row, unstorable
+from shadow.metrics.exporter import Metrics
+from shadow.topology import COMPARISONS, DEAD_LETTERS, OUTCOMES, RECORDER_GROUP
+
+POLL_MS: Final = 250
+BATCH: Final = 2_000
+COMMIT_MS: Final = 5_000
+BACKOFF_S: Final = (0.25, 5.0)
+"""First and longest wait between two tries of a part that is away."""
+
+BUSY_TIMEOUT_S: Final = 2.0
+"""The recorder tries again by itself, and must hear a stop in between."""
+
+_NOT_MINE_ANY_MORE: Final = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
+
+Letter = tuple[bytes, bytes | None, Headers]
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one poll brought: rows for the ledger, letters for the broken records, and the way back and forth."""
+
+    comparisons: list[dict[str, Any]] = field(default_factory=list)
+    outcomes: list[dict[str, Any]] = field(default_factory=list)
+    broken: list[tuple[str, Letter]] = field(default_factory=list)
+    first: dict[TopicPartition, int] = field(default_factory=dict)
+    next: dict[TopicPartition, OffsetAndMetadata] = field(default_factory=dict)
+
+
+class Recorder:
+    """The consumer between ``shadow.comparisons``, ``support.outcomes`` and the ledger."""
+
+    def __init__(self, config: Config, metrics: Metrics) -> None:
+        self._config = config
+        self._bootstrap = config.broker.bootstrap
+        self._stored = metrics.counter("shadow_ledger_rows", "stored")
+        self._duplicate = metrics.counter("shadow_ledger_rows", "duplicate")
+        self._seconds = metrics.histogram("shadow_ledger_transaction_seconds")
+        self._letters = {r: metrics.counter("shadow_dead_letters", r) for r in BrokenRecordError.REASONS}
+        self._uncommitted: dict[TopicPartition, OffsetAndMetadata] = {}
+
+    def run(self, stop: threading.Event) -> None:
+        """Record until ``stop`` is set; the batch under way is finished and committed.
+
+        Raises :class:`~shadow.ledger.LedgerError` if the ledger can never be written as it is.
+        """
+        ledger = _patiently("ledger", lambda: Ledger(self._config.ledger.url, busy_timeout_s=BUSY_TIMEOUT_S), stop)
+        if ledger is None:
+            return
+        with ledger:
+            consumer = _patiently("broker", lambda: _consumer(self._bootstrap), stop)
+            if consumer is None:
+                return
+            try:
+                while not stop.is_set():
+                    self.step(consumer, ledger, stop)
+                self._commit(consumer, {})
+            finally:
+                consumer.close(autocommit=False, timeout_ms=COMMIT_MS)
+
+    def step(self, consumer: Any, ledger: Ledger, stop: threading.Event) -> None:
+        """The order of effects. A crash or a rebalance between any two of them means redelivery, and nothing else."""
+        # 1. Poll.
+        polled = consumer.poll(timeout_ms=POLL_MS, max_records=BATCH)
+        # 2. Decode.
+        batch = _decode(polled, time.time())
+        try:
+            # 3. Broken records are dead letters, and the broker holds them.
+            if batch.broken:
+                publish(self._bootstrap, DEAD_LETTERS, [sent for _, sent in batch.broken])
+            # 4. One transaction.
+            if batch.comparisons or batch.outcomes:
+                self._write(ledger, batch)
+        except BrokerError as error:
+            self._wait(
+                "broker", consumer, batch, stop, error=error, probe=lambda: publish(self._bootstrap, DEAD_LETTERS, [])
+            )
+            return
+        except LedgerUnavailableError as error:
+            self._wait("ledger", consumer, batch, stop, error=error, probe=ledger.probe)
+            return
+        for reason, _ in batch.broken:
+            self._letters[reason].inc()
+        # 5. Commit.
+        self._commit(consumer, batch.next)
+
+    def _write(self, ledger: Ledger, batch: Batch) -> None:
+        started = time.perf_counter()
+        written = ledger.write_rows(batch.comparisons, batch.outcomes)
+        self._seconds.observe(time.perf_counter() - started)
+        self._stored.inc(written.stored)
+        self._duplicate.inc(written.duplicates)
+
+    def _commit(self, consumer: Any, offsets: dict[TopicPartition, OffsetAndMetadata]) -> None:
+        """Commit; what could not be committed for want of a broker goes with the next, what is another's is dropped."""
+        self._uncommitted.update(offsets)
+        mine = consumer.assignment()
+        due = {partition: at for partition, at in self._uncommitted.items() if partition in mine}
+        if not due:
+            self._uncommitted.clear()
+            return
+        try:
+            consumer.commit(due, timeout_ms=COMMIT_MS)
+        except _NOT_MINE_ANY_MORE as error:
+            log.info("rebalanced_before_commit", error=str(error)[:200])
+        except KafkaError as error:
+            log.warning("commit_failed", error=str(error)[:200])
+            return
+        self._uncommitted.clear()
+
+    def _wait(
+        self,
+        part: str,
+        consumer: Any,
+        batch: Batch,
+        stop: threading.Event,
+        *,
+        error: Exception,
+        probe: Callable[[], object],
+    ) -> None:
+        """Wind back to the batch's beginning and poll without taking records until ``probe`` returns."""
+        log.warning("part_away", part=part, error=str(error))
+        _wind_back(consumer, batch.first)
+        pause_s, longest_s = BACKOFF_S
+        while not stop.is_set():
+            consumer.pause(*consumer.assignment())
+            deadline = time.monotonic() + pause_s
+            while time.monotonic() < deadline and not stop.is_set():
+                taken = consumer.poll(
+                    timeout_ms=int(pause_s * 1000)
+                )  # a rebalance may bring partitions that do not rest
+                _wind_back(consumer, {partition: records[0].offset for partition, records in taken.items()})
+                consumer.pause(*consumer.assignment())
+            try:
+                probe()
+            except (BrokerError, LedgerUnavailableError):
+                pause_s = min(2 * pause_s, longest_s)
+            else:
+                log.info("part_back", part=part)
+                break
+        consumer.resume(*consumer.paused())
+
+
+def _consumer(bootstrap: list[str]) -> Any:
+    return KafkaConsumer(
+        COMPARISONS,
+        OUTCOMES,
+        bootstrap_servers=bootstrap,
+        client_id=RECORDER_GROUP,
+        group_id=RECORDER_GROUP,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        session_timeout_ms=6_000,
+        heartbeat_interval_ms=2_000,
+        max_poll_records=BATCH,
+        fetch_max_wait_ms=100,
+        metadata_max_age_ms=5_000,  # topics made after this consumer are found this soon
+        reconnect_backoff_max_ms=2_000,
+        allow_auto_create_topics=False,
+    )
+
+
+def _patiently(part: str, make: Callable[[], Any], stop: threading.Event) -> Any:
+    """What ``make`` gives, tried until it does; None if ``stop`` was set first. One line per change of state."""
+    pause_s, longest_s = BACKOFF_S
+    away = False
+    while not stop.is_set():
+        try:
+            made = make()
+        except (LedgerUnavailableError, KafkaError) as error:
+            if not away:
+                log.warning("part_away", part=part, error=str(error))
+            away = True
+            stop.wait(pause_s)
+            pause_s = min(2 * pause_s, longest_s)
+        else:
+            if away:
+                log.info("part_back", part=part)
+            return made
+    return None
+
+
+def _decode(polled: dict[TopicPartition, list[Any]], now: float) -> Batch:
+    batch = Batch()
+    for partition, records in polled.items():
+        batch.first[partition] = records[0].offset
+        last = records[-1]
+        batch.next[partition] = OffsetAndMetadata(last.offset + 1, "", last.leader_epoch)
+        of_comparisons = partition.topic == COMPARISONS
+        rows = batch.comparisons if of_comparisons else batch.outcomes
+        for record in records:
+            try:
+                rows.append(_row(record, now, of_comparisons=of_comparisons))
+            except BrokenRecordError as error:
+                batch.broken.append((error.reason, _letter(record, error, now)))
+    return batch
+
+
+def _row(record: Any, now: float, *, of_comparisons: bool) -> dict[str, Any]:
+    """The ledger's row of a record. Raises :class:`BrokenRecordError`, also for what no database could hold."""
+    values: dict[str, Any]
+    if of_comparisons:
+        values = comparison_row(decode(Comparison, record.value, record.key), record.value, now)
+    else:
+        values = outcome_row(decode(Outcome, record.value, record.key), record.value, now)
+    if problem := unstorable(values):
+        raise BrokenRecordError("invalid", problem)
+    return values
+
+
+def _letter(record: Any, error: BrokenRecordError, now: float) -> Letter:
+    return letter(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.key,
+        record.value,
+        reason=error.reason,
+        detail=error.detail,
+        by="recorder",
+        at_s=now,
+    )
+
+
+def _wind_back(consumer: Any, first: dict[TopicPartition, int]) -> None:
+    """Next time begin again at ``first``, as far as the partitions are still this consumer's."""
+    mine = consumer.assignment()
+    for partition, offset in first.items():
+        if partition in mine:
+            consumer.seek(partition, offset)

@@ -1,0 +1,121 @@
+"""``shadow ledger stats`` shows what is stored; ``shadow ledger export`` writes it to a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from shadow.cli.root import Unavailable, UserError, configuration, print_json
+from shadow.ledger import Ledger, LedgerError
+from shadow.ledger.export import FORMATS
+from shadow.ledger.export import export as write
+
+
+class Instant(click.ParamType):
+    """A time as ISO 8601 (UTC unless it names a zone) or as Unix seconds; gives Unix seconds."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The Unix seconds that ``value`` names."""
+        try:
+            return float(value)
+        except ValueError:
+            pass
+        try:
+            at = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no time; use 2025-06-01T12:00:00Z or Unix seconds", param, ctx)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+
+
+_since = click.option("--since", type=Instant(), help="Turns that arrived at or after this time.")
+_until = click.option("--until", type=Instant(), help="Turns that arrived before this time.")
+
+
+@click.group()
+def ledger() -> None:
+    """Read the deduplicated store of comparisons."""
+
+
+@ledger.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@_since
+@_until
+@click.pass_context
+def stats(ctx: click.Context, *, as_json: bool, since: float | None, until: float | None) -> None:
+    """Show per arm how sampled turns ended, how replies differ, and what they took and cost."""
+    with _opened(ctx) as opened:
+        found = opened.stats(since, until)
+    if as_json:
+        print_json(found)
+        return
+    console = Console()
+    if not found["arms"]:
+        console.print("no comparisons" + (" in that time" if since or until else " yet"))
+    for arm, summary in found["arms"].items():
+        console.print(_table(arm, summary))
+    console.print(f"outcomes known later: {found['outcomes']}")
+
+
+@ledger.command()
+@click.option("--format", "form", type=click.Choice(sorted(FORMATS)), required=True, help="JSON Lines or Parquet.")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), required=True, help="File to write.")
+@click.option("--arm", help="Only this arm.")
+@_since
+@_until
+@click.pass_context
+def export(
+    ctx: click.Context, *, form: str, output: Path, arm: str | None, since: float | None, until: float | None
+) -> None:
+    """Write every comparison to a file, oldest turn first."""
+    with _opened(ctx) as opened:
+        try:
+            count = write(opened, output, form, arm=arm, since=since, until=until)
+        except OSError as error:
+            raise UserError(f"{output}: cannot be written ({error.strerror}); name another with --output") from None
+    click.echo(f"{count} comparisons written to {output}", err=True)
+
+
+@contextmanager
+def _opened(ctx: click.Context) -> Iterator[Ledger]:
+    """The configured ledger; its errors are printed on one line, exit code 1."""
+    try:
+        with Ledger(configuration(ctx).ledger.url, create=False) as opened:
+            yield opened
+    except LedgerError as error:
+        raise Unavailable(str(error)) from None
+
+
+def _table(arm: str, summary: dict[str, Any]) -> Table:
+    table = Table("", "value", title=f"{arm}: {summary['comparisons']} comparisons", title_justify="left")
+    for kind, count in summary["outcomes"].items():
+        table.add_row(kind, str(count))
+    for title in ("reasons", "failures", "revisions"):
+        if summary[title]:
+            table.add_row(title, ", ".join(f"{name} {count}" for name, count in sorted(summary[title].items())))
+    for name, measure in summary["measures"].items():
+        shown = (f"{label} {_number(measure[label])}" for label in ("mean", "p50", "p95"))
+        table.add_row(f"{name} divergence", f"{', '.join(shown)} (n {measure['n']})")
+    for label in ("candidate_latency_s", "production_latency_s", "candidate_ttft_s"):
+        table.add_row(label, f"p50 {_number(summary[label]['p50'])}, p95 {_number(summary[label]['p95'])}")
+    table.add_row("cost_usd", _number(summary["cost_usd"]))
+    table.add_row("tokens", ", ".join(f"{side} {_number(count)}" for side, count in summary["tokens"].items()))
+    table.add_row("conversations", str(summary["conversations"]))
+    table.add_row("turns", f"{_time(summary['first_turn_at'])} to {_time(summary['last_turn_at'])}")
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "no data" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")

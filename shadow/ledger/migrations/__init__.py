@@ -1,0 +1,1 @@
+"""The ledger's schema, step by step: numbered files in ``versions/``, applied by :mod:`shadow.ledger.migrate`."""
