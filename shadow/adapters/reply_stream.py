@@ -14,6 +14,8 @@ from shadow.events import FunctionCall, GenAI, Message, ToolCall
 
 MAX_LINE_BYTES: Final = 1_000_000
 """A longer line is no chunk of any known server: reading on would cost memory without end."""
+DONE: Final = b"[DONE]"
+SHORT: Final = 20
 MAX_CALLS: Final = 128
 ENVELOPE: Final = 200
 """Wire bytes read per byte of reply: each chunk wraps a few characters in some hundred bytes."""
@@ -49,7 +51,10 @@ class ReplyStream:
             if self.done:
                 return
             if line.startswith(b"data:"):
-                self._event(line[5:].strip())
+                if len(line) < SHORT and line[5:].strip() in (b"", DONE):
+                    self.done = DONE in line
+                else:
+                    self._chunk(_object(line[5:]))
         if len(self._rest) > MAX_LINE_BYTES:
             raise ProviderError(f"a line of over {MAX_LINE_BYTES} bytes in the stream", retryable=False)
         if self._wire_bytes > MAX_LINE_BYTES + ENVELOPE * self._limit:
@@ -101,39 +106,33 @@ class ReplyStream:
             truncated_by_limit=self.truncated,
         )
 
-    def _event(self, data: bytes) -> None:
-        if data == b"[DONE]":
-            self.done = True
-        elif data:
-            self._chunk(_object(data))
-
     def _chunk(self, chunk: dict[str, Any]) -> None:
-        if chunk.get("error"):
+        if "error" in chunk:
             _raise_error(chunk)
         if not self._head:
             self._head = {name: chunk[name] for name in ("id", "model") if chunk.get(name)}
         if isinstance(usage := chunk.get("usage"), dict):
             self._usage = usage
         choices = chunk.get("choices")
-        if not (isinstance(choices, list) and choices and isinstance(choices[0], dict)):
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        if not isinstance(choice, dict):
             return
-        delta = choices[0].get("delta")
+        delta = choice.get("delta")
         if isinstance(delta, dict):
-            self._delta(delta)
-        if not self.truncated and isinstance(reason := choices[0].get("finish_reason"), str):
+            content = delta.get("content")
+            if isinstance(content, str) and content:
+                self.first_token = True
+                self._content.append(self._fit(content))
+            if isinstance(pieces := delta.get("tool_calls"), list):
+                for position, piece in enumerate(pieces):
+                    self._call(piece, position)
+        reason = choice.get("finish_reason")
+        if reason is not None and isinstance(reason, str) and not self.truncated:
             self._finish = reason
 
-    def _delta(self, delta: dict[str, Any]) -> None:
-        content = delta.get("content")
-        if isinstance(content, str) and content:
-            self.first_token = True
-            self._content.append(self._fit(content))
-        pieces = delta.get("tool_calls")
-        for position, piece in enumerate(pieces if isinstance(pieces, list) else ()):
-            if isinstance(piece, dict):
-                self._call(piece, position)
-
-    def _call(self, piece: dict[str, Any], position: int) -> None:
+    def _call(self, piece: Any, position: int) -> None:
+        if not isinstance(piece, dict):
+            return
         index = piece.get("index", position)
         if type(index) is not int or (index not in self._calls and len(self._calls) >= MAX_CALLS):
             raise ProviderError(

@@ -272,8 +272,10 @@ def test_a_missing_key_names_arm_variable_and_fix() -> None:
 
 @pytest.mark.parametrize(
     ("value", "wait_s"),
-    [("5", 5.0), ("-1", 0.0), ("0.5", 0.5), ("soon", None), ("", None), (None, None), ("nan", None), ("inf", None)]
-    + [("Tue, 14 Nov 2023 22:13:30 GMT", 10.0), ("Tue, 14 Nov 2000 22:13:30 GMT", 0.0)],
+    [
+        *[("5", 5.0), ("-1", 0.0), ("0.5", 0.5), ("soon", None), ("", None), (None, None), ("nan", None)],
+        *[("Tue, 14 Nov 2023 22:13:30 GMT", 10.0), ("Tue, 14 Nov 2000 22:13:30 GMT", 0.0), ("inf", None)],
+    ],
 )
 def test_retry_after_is_seconds_or_a_date(value: str | None, wait_s: float | None) -> None:
     assert retry_after(value, 1_700_000_000.0) == wait_s
