@@ -7,6 +7,7 @@ import os
 import time
 import weakref
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -173,20 +174,19 @@ class Tap:
             self._started = True
             self._sender.start()
         reason = self._buffer.put(topic, record["conversation_id"].encode(), value)
-        if reason is not None and self._may_log(reason):
-            LOG.warning("shadow tap: %s: records are dropped, the oldest first; see stats()", reason)
+        if reason is not None:
+            self._warn(reason, f"{reason}: records are dropped, the oldest first; see stats()")
 
     def _refused(self, what: str, error: Exception) -> None:
         reason = error.reason if isinstance(error, wire.RefusedError) else "invalid"
-        try:
-            self._buffer.drop(reason)
-            if self._may_log(reason):
-                text = (
-                    str(error) if isinstance(error, wire.RefusedError) else f"{type(error).__name__} while reading it"
-                )
-                LOG.warning("shadow tap: a %s was not recorded (%s): %s", what, reason, text)
-        except Exception:  # noqa: BLE001, S110 - a broken log handler is production's, and not its concern now
-            pass
+        self._buffer.drop(reason)
+        text = str(error) if isinstance(error, wire.RefusedError) else f"{type(error).__name__} while reading it"
+        self._warn(reason, f"a {what} was not recorded ({reason}): {text}")
+
+    def _warn(self, subject: str, text: str) -> None:
+        with suppress(Exception):  # a broken log handler is production's, and must not fail its request here
+            if self._may_log(subject):
+                LOG.warning("shadow tap: %s", text)
 
     def _after_fork(self) -> None:
         self._buffer.forget()

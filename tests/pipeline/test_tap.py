@@ -1,0 +1,226 @@
+"""The Tap against real brokers that are there, absent, killed, silent; and in forked children."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shadow import events, topology
+from shadow.broker import ensure_topics, read, start_embedded
+from shadow.tap import Tap
+from tests.fixtures.brokers import config_for, free_ports
+
+PARTITIONS = 3
+BODY = [{"role": "user", "content": "Where is my order?"}]
+
+
+def arrived(bootstrap: str, topic: str = topology.TURNS) -> dict[str, list[tuple[int, Any]]]:
+    """Per conversation what lies in a topic, in order: (partition, event)."""
+    found = defaultdict(list)
+    event = {topology.TURNS: events.Turn, topology.REPLIES: events.Reply, topology.OUTCOMES: events.Outcome}[topic]
+    for record in read([bootstrap], topic):
+        decoded = events.decode(event, record.value, record.key)
+        found[decoded.conversation_id].append((record.partition, decoded))
+    return found
+
+
+def topics(bootstrap: str) -> str:
+    ensure_topics(config_for(bootstrap, partitions=PARTITIONS))
+    return bootstrap
+
+
+def until(true: Callable[[], bool], timeout_s: float = 30.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def taps() -> Iterator[Callable[..., Tap]]:
+    made: list[Tap] = []
+
+    def make(bootstrap: str, **settings: Any) -> Tap:
+        made.append(Tap(bootstrap, **settings))
+        return made[-1]
+
+    yield make
+    for tap in made:
+        tap.close(0.5)
+
+
+def unhurried(tap: Tap, calls: int, conversation: str = "c") -> None:
+    """Give turns; the caller as a whole must not have waited for any broker."""
+    begin = time.monotonic()
+    for index in range(calls):
+        tap.turn(conversation_id=conversation, messages=BODY, turn_index=index)
+    assert time.monotonic() - begin < 2
+
+
+def test_records_arrive_decodable_in_order_once_and_whole_conversations_on_one_partition(
+    broker: str, taps: Callable[..., Tap]
+) -> None:
+    tap = taps(topics(broker))
+    for index in range(400):
+        with tap.call(conversation_id=f"c{index % 20}", messages=BODY, turn_index=index // 20) as call:
+            call.reply("hello")
+    tap.outcome(conversation_id="c0", turn_id="c0:0", name="solved", value=True)
+    assert tap.flush(30)
+    stats = tap.stats()
+    assert (stats.sent, stats.queued, stats.queued_bytes, stats.dropped) == (801, 0, 0, {})
+    partitions = defaultdict(set)
+    for topic in (topology.TURNS, topology.REPLIES):
+        found = arrived(broker, topic)
+        assert len(found) == 20
+        for conversation, records in found.items():
+            assert [event.turn_id for _, event in records] == [f"{conversation}:{index}" for index in range(20)]
+            partitions[conversation] |= {partition for partition, _ in records}
+    assert all(len(used) == 1 for used in partitions.values())
+    assert len(set.union(*partitions.values())) > 1
+    assert len(arrived(broker, topology.OUTCOMES)["c0"]) == 1
+
+
+def test_threads_share_a_tap_and_each_conversation_keeps_its_order(embedded: str, taps: Callable[..., Tap]) -> None:
+    tap = taps(topics(embedded))
+    threads = [threading.Thread(target=unhurried, args=(tap, 200, f"c{number}")) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert tap.flush(30)
+    found = arrived(embedded)
+    assert len(found) == 8
+    for records in found.values():
+        assert [event.turn_index for _, event in records] == list(range(200))
+
+
+def test_a_broker_that_comes_later_gets_what_waited(tmp_path: Path, taps: Callable[..., Tap]) -> None:
+    [port] = free_ports(1)
+    tap = taps(f"127.0.0.1:{port}")
+    unhurried(tap, 300)
+    assert not tap.flush(1)
+    process = start_embedded(port, tmp_path / "broker.log")
+    try:
+        topics(f"127.0.0.1:{port}")
+        assert tap.flush(30)
+        assert [event.turn_index for _, event in arrived(f"127.0.0.1:{port}")["c"]] == list(range(300))
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def test_a_broker_killed_in_mid_stream_and_another_on_its_port(tmp_path: Path, taps: Callable[..., Tap]) -> None:
+    """The second broker knows nothing of the first: what is given after it came up arrives, in order, counted."""
+    [port] = free_ports(1)
+    address = f"127.0.0.1:{port}"
+    first = start_embedded(port, tmp_path / "first.log")
+    topics(address)
+    tap = taps(address)
+    unhurried(tap, 100, "before")
+    assert tap.flush(30)
+    unhurried(tap, 500, "during")
+    first.kill()
+    first.wait(10)
+    unhurried(tap, 500, "absent")
+    second = start_embedded(port, tmp_path / "second.log")
+    try:
+        topics(address)
+        unhurried(tap, 100, "after")
+        assert tap.flush(90)
+        found = arrived(address)
+        assert [event.turn_index for _, event in found["after"]] == list(range(100))
+        order = [event.turn_index for _, event in found["absent"]]
+        assert order == sorted(set(order))
+        stats = tap.stats()
+        assert stats.sent + sum(stats.dropped.values()) == 1_200
+        assert set(stats.dropped) <= {"delivery_failed"}
+    finally:
+        second.terminate()
+        second.wait(10)
+
+
+def test_a_broker_that_accepts_and_never_answers_costs_the_caller_nothing(taps: Callable[..., Tap]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        tap = taps(f"127.0.0.1:{silent.getsockname()[1]}", max_queue_records=500)
+        unhurried(tap, 2_000)
+        cpu = time.process_time()
+        time.sleep(2)
+        assert time.process_time() - cpu < 1, "the sender spins"
+        stats = tap.stats()
+        assert (stats.queued, stats.sent, stats.dropped) == (500, 0, {"queue_full": 1_500})
+        begin = time.monotonic()
+        tap.close(1)
+        assert time.monotonic() - begin < 3
+        assert tap.stats().dropped == {"queue_full": 1_500, "closed": 500}
+
+
+def test_an_absent_broker_does_not_make_the_sender_spin(taps: Callable[..., Tap]) -> None:
+    [port] = free_ports(1)
+    tap = taps(f"127.0.0.1:{port}")
+    unhurried(tap, 100)
+    time.sleep(0.5)
+    cpu = time.process_time()
+    time.sleep(3)
+    assert time.process_time() - cpu < 1
+
+
+def test_a_topic_that_is_missing_holds_up_no_other(embedded: str, taps: Callable[..., Tap]) -> None:
+    tap = taps(topics(embedded))
+    tap._buffer.put("support.absent", b"c", b"{}")
+    unhurried(tap, 50)
+    until(lambda: tap.stats().sent >= 50)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_sends_its_own_and_the_parent_its_own(embedded: str) -> None:
+    """As a preforking server does: the Tap is made, and used, before the fork."""
+    topics(embedded)
+    code = f"""
+import os, sys
+from shadow.tap import Tap
+BODY = {BODY!r}
+tap = Tap({embedded!r})
+tap.turn(conversation_id="parent", messages=BODY, turn_index=0)
+assert tap.flush(30)
+tap.turn(conversation_id="parent", messages=BODY, turn_index=1)
+child = os.fork()
+name = "parent" if child else "child"
+for index in range(2, 50):
+    tap.turn(conversation_id=name, messages=BODY, turn_index=index)
+assert tap.flush(30), tap.stats()
+if not child:
+    tap.close()
+    os._exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=90)
+    found = arrived(embedded)
+    assert [event.turn_index for _, event in found["parent"]] == list(range(50))
+    assert [event.turn_index for _, event in found["child"]] == list(range(2, 50))
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_an_interpreter_that_ends_sends_what_waits_and_never_hangs(embedded: str, *, there: bool) -> None:
+    topics(embedded)
+    address = embedded if there else f"127.0.0.1:{free_ports(1)[0]}"
+    code = f"""
+from shadow.tap import Tap
+tap = Tap({address!r})
+for index in range(100):
+    tap.turn(conversation_id="c", messages={BODY!r}, turn_index=index)
+"""
+    begin = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], check=True, timeout=60, capture_output=True, text=True)
+    assert time.monotonic() - begin < 15
+    assert "Traceback" not in done.stderr
+    assert len(arrived(embedded).get("c", [])) == (100 if there else 0)
