@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
 import secrets
 import signal
 from collections.abc import Sequence
@@ -12,10 +13,12 @@ from typing import Any
 import aiohttp
 import click
 
+from shadow.broker import BrokerError, wait_ready
 from shadow.cli.root import Unavailable, UserError, configuration, print_json
 from shadow.simulate import DEFAULT_PORT, play, production, sample_path, server, traffic
 from shadow.tap import Tap
 
+ANSWER_S = 5.0
 BROKER = click.option("--broker", help="Kafka address, host:port [default: the configuration's].")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print the totals as JSON.")
 
@@ -46,8 +49,9 @@ async def _serve(port: int, simulated: server.Server) -> None:
     try:
         runner, bound = await server.start(simulated, port)
     except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
         raise Unavailable(
-            f"port {port} on {server.HOST} cannot be used ({error.strerror or error}); choose another with --port"
+            f"port {port} on {server.HOST} cannot be used ({reason}); choose another with --port"
         ) from None
     click.echo(f"simulated models ready at http://{server.HOST}:{bound}/v1")
     await stop.wait()
@@ -80,7 +84,7 @@ def traffic_command(  # noqa: PLR0917 (click passes by name)
     """Let simulated customers talk to production at RATE turns/s, recorded by the Tap; 60 s unless told otherwise."""
     if seconds is None and conversations is None:
         seconds = 60.0
-    settings = {"rate": rate, "seconds": seconds, "conversations": conversations, "seed": seed}
+    settings: dict[str, Any] = {"rate": rate, "seconds": seconds, "conversations": conversations, "seed": seed}
     settings["run_id"] = run_id or secrets.token_hex(4)
     with Tap(_bootstrap(ctx, broker)) as tap:
         totals = asyncio.run(_drive(tap, None if in_process else base_url, settings))
@@ -169,7 +173,13 @@ def replay(  # noqa: PLR0917 (click passes by name)
 
 
 def _bootstrap(ctx: click.Context, broker: str | None) -> list[str]:
-    return broker.split(",") if broker else configuration(ctx).broker.bootstrap
+    """The broker's addresses, once it answers: the Tap itself would wait for it in silence."""
+    bootstrap = broker.split(",") if broker else configuration(ctx).broker.bootstrap
+    try:
+        wait_ready(bootstrap, ANSWER_S)
+    except BrokerError as error:
+        raise Unavailable(str(error)) from None
+    return bootstrap
 
 
 def _say(line: str) -> None:

@@ -140,14 +140,21 @@ class Player:
         )
 
     def _reply(self, step: Step) -> None:
-        names = {"conversation_id": step.conversation_id, "turn_id": step.turn_id}
-        if step.reply is not None:
+        message, failure = step.reply, None
+        if message is not None:
             self.played.replies += 1
-            self._tap.reply(**names, message=step.reply, latency_s=latency_s(step))
-            return
-        self.played.missing += 1
-        if self._missing == "fail":
-            self._tap.reply(**names, failure=NO_REPLY)
+        else:
+            self.played.missing += 1
+            if self._missing == "none":
+                return
+            failure = NO_REPLY
+        self._tap.reply(
+            conversation_id=step.conversation_id,
+            turn_id=step.turn_id,
+            message=message,
+            failure=failure,
+            latency_s=latency_s(step) if message is not None else None,
+        )
 
     def _wait_for_room(self) -> None:
         """Until the Tap's queue is short. Raises :class:`StalledError` if the broker takes nothing for long."""

@@ -1,0 +1,102 @@
+"""Simulated and recorded conversations reach a real broker through the Tap, every one of them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka import KafkaConsumer, TopicPartition
+
+from shadow import topology
+from shadow.broker import ensure_topics
+from shadow.events import Reply, Turn, decode
+from shadow.simulate import customers
+from tests.fixtures.brokers import config_for, embedded_broker
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with embedded_broker(tmp_path_factory.mktemp("broker")) as bootstrap:
+        ensure_topics(config_for(bootstrap))
+        yield bootstrap
+
+
+def shadow(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command, in a process of its own."""
+    command = [sys.executable, "-c", "from shadow.cli import main; main()", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def read(bootstrap: str, topic: str, event: Any) -> list[Any]:
+    """Every record of a topic."""
+    consumer = KafkaConsumer(bootstrap_servers=[bootstrap], enable_auto_commit=False, auto_offset_reset="earliest")
+    try:
+        parts = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+        consumer.assign(parts)
+        ends, found = consumer.end_offsets(parts), []
+        while any(consumer.position(part) < ends[part] for part in parts):
+            for records in consumer.poll(timeout_ms=500).values():
+                found += [decode(event, record.value, record.key) for record in records]
+        return found
+    finally:
+        consumer.close()
+
+
+def test_traffic_is_recorded_completely(broker: str) -> None:
+    """Every turn that a run counts is in the broker with its reply; another run of the same seed says the same."""
+    texts = []
+    for run in ("one", "two"):
+        options = ("--rate", "200", "--conversations", "30", "--seed", "5", "--in-process", "--run-id", run)
+        done = shadow("simulate", "traffic", *options, "--broker", broker, "--json")
+        assert done.returncode == 0, done.stderr
+        totals = json.loads(done.stdout)
+        turns = [t for t in read(broker, topology.TURNS, Turn) if t.conversation_id.startswith(f"sim-{run}-")]
+        replies = [r for r in read(broker, topology.REPLIES, Reply) if r.conversation_id.startswith(f"sim-{run}-")]
+        expected = sum(len(customers.customer(5, number).messages) for number in range(30))
+        assert (totals["turns"], totals["replies"], totals["dropped"]) == (expected, expected, 0)
+        assert {t.turn_id for t in turns} == {r.turn_id for r in replies}
+        assert len(turns) == len(replies) == expected
+        assert set(turns[0].metadata) == {"channel", "tier", "intent", "language"}
+        texts.append(sorted((t.turn_id.removeprefix(f"sim-{run}"), t.messages[-1].text) for t in turns))
+    assert texts[0] == texts[1]
+
+
+def test_samples_replayed_twice_are_the_same_turns(broker: str) -> None:
+    for _ in range(2):
+        done = shadow("replay", "--sample", "--broker", broker, "--json")
+        assert done.returncode == 0, done.stderr
+    turns = [turn for turn in read(broker, topology.TURNS, Turn) if turn.conversation_id.startswith("sample:")]
+    totals = json.loads(done.stdout)
+    assert len(turns) == 2 * totals["turns"] == 2 * len({turn.turn_id for turn in turns})
+
+
+def test_malformed_lines_end_in_exit_1(broker: str, tmp_path: Path) -> None:
+    file = tmp_path / "bad.jsonl"
+    file.write_text('{"conversation_id": "ok", "turns": [{"role": "customer", "text": "hi"}]}\n{"turns": 1}\n')
+    done = shadow("replay", str(file), "--broker", broker, "--json")
+    assert done.returncode == 1
+    assert f"{file}:2: conversation_id: is None; give each conversation a string of its own" in done.stderr
+    assert json.loads(done.stdout)["malformed"] == 1
+
+
+def test_an_absent_broker_is_said_in_one_line() -> None:
+    done = shadow("replay", "--sample", "--limit", "1", "--broker", "127.0.0.1:9")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_wrong_use_is_exit_2() -> None:
+    assert shadow("replay", "--broker", "127.0.0.1:9").returncode == 2
+    assert shadow("replay", "--sample", "--pace", "fast", "--broker", "127.0.0.1:9").returncode == 2
+
+
+def test_absent_models_are_said_in_one_line(broker: str) -> None:
+    absent = shadow("simulate", "traffic", "--production", "http://127.0.0.1:9/v1", "--broker", broker)
+    assert (absent.returncode, absent.stderr.count("\n")) == (1, 1)
+    assert "shadow simulate serve" in absent.stderr
