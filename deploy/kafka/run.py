@@ -175,7 +175,7 @@ class KafkaCluster:
     def _settings(self, node: int) -> list[tuple[str, object]]:
         voters = ",".join(f"{number}@127.0.0.1:{port}" for number, port in enumerate(self.controller_ports, 1))
         broker = f"PLAINTEXT://127.0.0.1:{self.broker_ports[node - 1]}"
-        replicas, in_sync = (3, 2) if self.nodes == 3 else (1, 1)  # noqa: PLR2004 (as DESIGN says)
+        replicas, in_sync = (3, 2) if self.nodes == 3 else (1, 1)  # noqa: PLR2004 (three replicas bear the loss of one)
         return [
             ("process.roles", "broker,controller"),
             ("node.id", node),
@@ -195,6 +195,8 @@ class KafkaCluster:
             ("share.coordinator.state.topic.replication.factor", replicas),
             ("share.coordinator.state.topic.min.isr", in_sync),
             ("group.initial.rebalance.delay.ms", 0),
+            ("broker.heartbeat.interval.ms", 1_000),
+            ("broker.session.timeout.ms", 6_000),
         ]
 
     def _spawn(self, node: int) -> int:

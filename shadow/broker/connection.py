@@ -14,6 +14,9 @@ from kafka.net.compat import KafkaNetClient
 ANSWER_S: Final = 5.0
 """How long one question to a broker may take; connecting takes as long again at most."""
 
+PATIENCE_S: Final = 10.0
+"""How long a question is asked again while a partition has no leader: Kafka takes 9 s to notice a dead broker."""
+
 CLIENT: Final[dict[str, Any]] = {
     "bootstrap_timeout_ms": int(ANSWER_S * 1000),
     "request_timeout_ms": int(ANSWER_S * 1000),
@@ -89,7 +92,7 @@ def consumer(bootstrap: Sequence[str]) -> Any:
         allow_auto_create_topics=False,
         enable_incremental_fetch_sessions=False,
         metrics_enabled=False,
-        fetch_max_wait_ms=100,
+        fetch_max_wait_ms=10,
         max_poll_records=5_000,
     )
 
@@ -101,8 +104,8 @@ def wait_ready(bootstrap: Sequence[str], timeout_s: float) -> None:
 
 
 def patiently(ask: Callable[[], Any]) -> Any:
-    """What ``ask`` answers, asked again while the broker says that it is not ready, for :data:`ANSWER_S`."""
-    deadline = time.monotonic() + ANSWER_S
+    """What ``ask`` answers, asked again while the broker says that it is not ready, for :data:`PATIENCE_S`."""
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
             return ask()

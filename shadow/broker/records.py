@@ -11,11 +11,14 @@ from typing import Any, Final
 from kafka import KafkaProducer, TopicPartition
 
 from shadow.broker.connection import ANSWER_S, BrokerError, connect, consumer, talking_to
-from shadow.broker.offsets import beginnings, ends, partitions_of
+from shadow.broker.offsets import bounds
 from shadow.topology import MAX_RECORD_BYTES
 
-STALLED_S: Final = 10.0
+STALLED_S: Final = 20.0
 """A read that has not moved for this long has lost its broker."""
+
+DELIVERY_S: Final = 30.0
+"""How long a record may take to be stored: a dead broker's partitions have a new leader after some 10 s."""
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -46,10 +49,9 @@ def read(
     one of them, partitions it does not name are left out. No consumer group is used. Ends also where records were
     removed meanwhile. Raises :class:`BrokerError`, when called or while iterating.
     """
-    with talking_to(bootstrap), closing(consumer(bootstrap)) as client:
-        parts = partitions_of(client, [topic])
-        first = {part: offset for (_, part), offset in beginnings(client, parts).items()}
-        last = {part: offset for (_, part), offset in ends(client, parts).items()}
+    beginning, ending = bounds(bootstrap, [topic])
+    first = {part: offset for (_, part), offset in beginning.items()}
+    last = {part: offset for (_, part), offset in ending.items()}
     since = first if start is None else {part: max(offset, first.get(part, 0)) for part, offset in start.items()}
     until = last if end is None else {part: min(offset, last.get(part, 0)) for part, offset in end.items()}
     return _records(
@@ -105,7 +107,7 @@ def producer(bootstrap: Sequence[str]) -> Any:
             acks="all",
             enable_idempotence=True,
             max_block_ms=int(ANSWER_S * 1000),
-            delivery_timeout_ms=int(2 * ANSWER_S * 1000),
+            delivery_timeout_ms=int(DELIVERY_S * 1000),
             max_request_size=MAX_RECORD_BYTES + 64_000,
         )
 
@@ -123,5 +125,5 @@ def publish(
             sender.send(topic, key=key, value=value, headers=list(headers), partition=partition)
             for key, value, headers in records
         ]
-        stored = [future.get(timeout=2 * ANSWER_S) for future in sent]
+        stored = [future.get(timeout=DELIVERY_S + ANSWER_S) for future in sent]
     return [(record.partition, record.offset) for record in stored]
