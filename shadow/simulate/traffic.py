@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from shadow.tap import Tap
 
 OPEN_PER_RATE: Final = 2
 MIN_OPEN: Final = 8
+MAX_OPEN: Final = 200
 FLUSH_S: Final = 30.0
 UNANSWERED: Final = (ProductionError, TimeoutError, aiohttp.ClientError)
 
@@ -85,19 +87,22 @@ class Traffic:
         self._ready: deque[Talk] = deque()
         self._running: set[asyncio.Task[None]] = set()
         self._open = 0
+        self._wanted_open = min(MAX_OPEN, max(MIN_OPEN, OPEN_PER_RATE * rate))
         self.totals = Totals()
 
     async def run(self) -> Totals:
         """Drive it to the end, flush the Tap; the totals."""
         started, slot = time.monotonic(), 0
         while not self._over(slot):
-            now = time.monotonic() - started
-            if self._seconds is not None and now > self._seconds:
-                self.totals.behind += int(self._seconds * self._rate) - slot
-                break
-            await asyncio.sleep(max(0.0, slot / self._rate - now))
-            self._start_turn()
-            slot += 1
+            await asyncio.sleep(max(0.0, slot / self._rate - (time.monotonic() - started)))
+            if len(self._running) >= self._max_in_flight:
+                await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+                slot = self._skip_to(slot, (time.monotonic() - started) * self._rate)
+            elif self._seconds is not None and time.monotonic() - started > self._seconds:
+                slot = self._skip_to(slot, self._seconds * self._rate)
+            else:
+                self._start_turn()
+                slot += 1
         await asyncio.gather(*self._running)
         self.totals.seconds = time.monotonic() - started
         self.totals.flushed = await asyncio.to_thread(self._tap.flush, FLUSH_S)
@@ -109,11 +114,16 @@ class Traffic:
             return True
         return self._limit is not None and self.totals.conversations >= self._limit and not self._open
 
+    def _skip_to(self, slot: int, due: float) -> int:
+        """The slot that is due now; those passed over could not be used and are counted."""
+        if self._seconds is not None:
+            due = min(due, self._seconds * self._rate)
+        skipped = max(0, math.ceil(due) - slot)
+        self.totals.behind += skipped
+        return slot + skipped
+
     def _start_turn(self) -> None:
         """Use one slot of the schedule. With all conversations started and none waiting, there is nothing to start."""
-        if len(self._running) >= self._max_in_flight:
-            self.totals.behind += 1
-            return
         talk = self._next()
         if talk is not None:
             task = asyncio.create_task(self._turn(talk))
@@ -123,7 +133,7 @@ class Traffic:
     def _next(self) -> Talk | None:
         """A new conversation while few are open or none waits, else the one that has waited longest."""
         may_start = self._limit is None or self.totals.conversations < self._limit
-        if may_start and (self._open < max(MIN_OPEN, OPEN_PER_RATE * self._rate) or not self._ready):
+        if may_start and (self._open < self._wanted_open or not self._ready):
             number = self.totals.conversations
             self.totals.conversations += 1
             self._open += 1

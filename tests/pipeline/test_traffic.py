@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from kafka import KafkaConsumer, TopicPartition
 from shadow import topology
 from shadow.broker import ensure_topics
 from shadow.events import Reply, Turn, decode
-from shadow.simulate import customers
+from shadow.simulate import customers, production, traffic
+from shadow.tap import Tap
 from tests.fixtures.brokers import config_for, embedded_broker
 
 
@@ -64,6 +66,25 @@ def test_traffic_is_recorded_completely(broker: str) -> None:
         assert set(turns[0].metadata) == {"channel", "tier", "intent", "language"}
         texts.append(sorted((t.turn_id.removeprefix(f"sim-{run}"), t.messages[-1].text) for t in turns))
     assert texts[0] == texts[1]
+
+
+class Slow(production.InProcess):
+    """Production that takes a second, whatever is asked."""
+
+    async def answer(self, *given: Any, **more: Any) -> production.Answer:
+        await asyncio.sleep(1.0)
+        return await super().answer(*given, **more)
+
+
+async def test_a_slow_production_does_not_lower_the_rate_in_silence(broker: str) -> None:
+    """Open loop: all turns of the schedule start while there is room; without room the missing ones are counted."""
+    for room, started in ((500, 100), (10, 20)):
+        with Tap(broker) as tap:
+            run = traffic.Traffic(tap, Slow(), rate=100, seed=1, run_id=f"slow{room}", seconds=1, max_in_flight=room)
+            totals = await run.run()
+        assert totals.turns + totals.behind == 100
+        assert totals.turns == 100 if room == 500 else totals.turns <= started
+        assert (totals.replies, totals.failures, totals.dropped) == (totals.turns, 0, {})
 
 
 def test_samples_replayed_twice_are_the_same_turns(broker: str) -> None:
