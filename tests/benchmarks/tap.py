@@ -88,6 +88,21 @@ def row(name: str, bootstrap: str, calls: int, pace_s: float) -> str:
     )
 
 
+def yardstick(calls: int, pace_s: float) -> str:
+    """The same for one ``orjson.dumps`` of the record and nothing else: what this machine makes of the pace."""
+    record, costs = {"turn_id": "t", "conversation_id": "c", "messages": messages(1000)}, []
+    for _ in range(calls):
+        begin = time.perf_counter()
+        orjson.dumps(record)
+        costs.append(time.perf_counter() - begin)
+        if pace_s:
+            time.sleep(pace_s)
+    costs.sort()
+    pace = f"{1 / pace_s:,.0f}/s" if pace_s else "tight"
+    p50, p99, top = costs[len(costs) // 2] * 1e6, costs[int(len(costs) * 0.99)] * 1e6, costs[-1] * 1e6
+    return f"{'(json)':6} {pace:>8} {'':>9} {p50:>8.1f} {p99:>8.1f} {top:>10,.0f}"
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -98,6 +113,7 @@ def main() -> None:
     print(f"Tap.turn on the caller's thread, a record of about {size} bytes ({GOAL})")
     print("broker     pace   calls/s   p50 us   p99 us     max us    cpu   queued  dropped")
     for pace_s in (0.001, 0.0):
+        print(yardstick(options.calls // (4 if pace_s else 1), pace_s))
         print(row("alive", options.bootstrap, options.calls // (4 if pace_s else 1), pace_s))
         for name, place in (("dead", dead), ("slow", slow)):
             with place() as bootstrap:

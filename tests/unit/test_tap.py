@@ -93,8 +93,23 @@ def circular() -> list[Any]:
 
 
 KEYS = st.sampled_from(
-    "role content name tool_calls tool_call_id id type function arguments text gen_ai.usage.input_tokens input_tokens "
-    "finish_reasons channel x".split()
+    [
+        "role",
+        "content",
+        "name",
+        "tool_calls",
+        "tool_call_id",
+        "id",
+        "type",
+        "function",
+        "arguments",
+        "text",
+        "gen_ai.usage.input_tokens",
+        "input_tokens",
+        "finish_reasons",
+        "channel",
+        "x",
+    ]
 )
 LEAF = (
     st.none()
