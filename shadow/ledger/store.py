@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Self
 
-from sqlalchemy import Connection, Insert, Select, Table, select
+from sqlalchemy import Connection, CursorResult, Insert, Select, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from shadow.events import Comparison, Outcome
@@ -113,8 +113,9 @@ class Ledger:
     def keys(self, arm: str | None = None, since: float | None = None, until: float | None = None) -> Iterator[Row]:
         """Every comparison's :class:`Row` whose turn arrived in ``[since, until)``, in no order, as one snapshot."""
         query = select(*(comparisons.c[name] for name in Row._fields))
-        with engines.transaction(self._engine, writes=False) as connection:
-            yield from map(Row._make, _stream(connection, _within(query, arm, since, until)))
+        reading = engines.transaction(self._engine, writes=False)
+        with reading as connection, _stream(connection, _within(query, arm, since, until)) as found:
+            yield from map(Row._make, found)
 
     def stats(self, since: float | None = None, until: float | None = None, *, detail: bool = True) -> dict[str, Any]:
         """Counts and distributions per arm of the turns that arrived in ``[since, until)``; see :mod:`.stats`."""
@@ -128,12 +129,13 @@ class Ledger:
         """An :class:`Export` of the turns that arrived in ``[since, until)``."""
         with engines.transaction(self._engine, writes=False) as connection:
             names: set[str] = set()
-            for (listed,) in _stream(connection, _within(select(comparisons.c.measures).distinct(), arm, since, until)):
-                names.update(json.loads(listed or "[]"))
+            with _stream(connection, _within(select(comparisons.c.measures).distinct(), arm, since, until)) as found:
+                for (listed,) in found:
+                    names.update(json.loads(listed or "[]"))
             query = select(*EXPORTED).order_by(comparisons.c.turn_arrived_at, comparisons.c.turn_id, comparisons.c.arm)
-            found = _stream(connection, _within(query, arm, since, until))
             columns = [column.name for column in EXPORTED]
-            yield Export(tuple(sorted(names)), (dict(zip(columns, row, strict=True)) for row in found))
+            with _stream(connection, _within(query, arm, since, until)) as found:
+                yield Export(tuple(sorted(names)), (dict(zip(columns, row, strict=True)) for row in found))
 
     def close(self) -> None:
         """Close the connections."""
@@ -160,7 +162,7 @@ def _insert(connection: Connection, insert: Insert, rows: list[Values]) -> int:
     return connection.execution_options(preserve_rowcount=True).execute(insert, rows).rowcount
 
 
-def _stream(connection: Connection, query: Select[Any]) -> Iterable[Any]:
+def _stream(connection: Connection, query: Select[Any]) -> CursorResult[Any]:
     return connection.execution_options(yield_per=CHUNK).execute(query)
 
 
