@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import orjson
@@ -98,17 +99,12 @@ def _plain(value: Any) -> Any:
 
 
 def _object(field: str, value: Any) -> dict[str, Any]:
-    found = value if isinstance(value, dict) else _plain_object(value)
-    if not isinstance(found, dict):
-        raise _invalid(field, f"must be a dict, not {type(value).__name__}")
-    return found
-
-
-def _plain_object(value: Any) -> Any:
-    try:
-        return _plain(value)
-    except TypeError:
-        return None
+    if isinstance(value, dict):
+        return value
+    with suppress(TypeError):
+        if isinstance(found := _plain(value), dict):
+            return found
+    raise _invalid(field, f"must be a dict, not {type(value).__name__}")
 
 
 def _list(field: str, value: Any) -> list[Any]:
