@@ -259,9 +259,16 @@ class Comparator(Service):  # type: ignore[misc]
         log.warning("dead_letter", topic=record.topic, partition=record.partition, offset=record.offset, reason=error.reason)
         self._metrics.counter("shadow_dead_letters", error.reason).inc()
         return letter(
-            record.topic, record.partition, record.offset, record.key, record.value, error.reason, error.detail,
-            "comparator", now_s,
-        )  # fmt: skip
+            record.topic,
+            record.partition,
+            record.offset,
+            record.key,
+            record.value,
+            reason=error.reason,
+            detail=error.detail,
+            by="comparator",
+            at_s=now_s,
+        )
 
     def _count(self, comparisons: list[Comparison]) -> None:
         """Count for diagnosis; verdicts read the ledger."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from consumers.stream import caught_up
 from shadow.config import Config
@@ -39,10 +39,12 @@ class ControlReader:
             await self._read()
 
     async def follow(self) -> None:
-        """Read on, for ever."""
+        """Read on, until stopped."""
         while True:
             try:
                 await self._read()
+            except ConsumerStoppedError:
+                return
             except KafkaError as error:
                 log.warning("control_not_readable", error=repr(error))
                 await asyncio.sleep(1.0)

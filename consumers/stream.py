@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListen
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
+from shadow.broker import BrokerError, is_embedded
 from shadow.config import Config
 from shadow.topology import MAX_RECORD_BYTES
 
@@ -56,12 +57,12 @@ class Stream(ConsumerRebalanceListener):  # type: ignore[misc]
         self.lock = asyncio.Lock()
         self.owned: set[int] = set()
         self.rebalances = 0
-        self._topics = topics
+        self._group, self._topics = group, topics
         self._gained, self._losing = gained, losing
         self._committed_at = 0.0
-        address = config.broker.bootstrap
+        self._address = config.broker.bootstrap
         self.consumer = AIOKafkaConsumer(
-            bootstrap_servers=address,
+            bootstrap_servers=self._address,
             group_id=group,
             client_id=group,
             enable_auto_commit=False,
@@ -73,21 +74,27 @@ class Stream(ConsumerRebalanceListener):  # type: ignore[misc]
             fetch_max_bytes=16 * MAX_RECORD_BYTES,
             max_partition_fetch_bytes=MAX_RECORD_BYTES,
         )
+        self.producer: Any = None
+
+    async def start(self) -> None:
+        """Connect, waiting for a broker that is not there yet, and join the group."""
+        await self._until_there(self._start_producer)
+        await self._until_there(self.consumer.start)
+        self.consumer.subscribe(topics=self._topics, listener=self)
+
+    async def _start_producer(self) -> None:
+        embedded = await asyncio.to_thread(is_embedded, self._address)
         self.producer = AIOKafkaProducer(
-            bootstrap_servers=address,
-            client_id=group,
-            enable_idempotence=True,
+            bootstrap_servers=self._address,
+            client_id=self._group,
+            acks="all",
+            enable_idempotence=not embedded,
             request_timeout_ms=REQUEST_MS,
             linger_ms=2,
             max_batch_size=MAX_RECORD_BYTES,
             max_request_size=2 * MAX_RECORD_BYTES,
         )
-
-    async def start(self) -> None:
-        """Connect, waiting for a broker that is not there yet, and join the group."""
-        await self._until_there("producer", self.producer.start)
-        await self._until_there("consumer", self.consumer.start)
-        self.consumer.subscribe(topics=self._topics, listener=self)
+        await self.producer.start()
 
     async def stop(self) -> None:
         """Leave the group; :meth:`on_partitions_revoked` is not called by it, so the owner settles first."""
@@ -156,13 +163,13 @@ class Stream(ConsumerRebalanceListener):  # type: ignore[misc]
             log.info("partitions_assigned", partitions=sorted(self.owned))
             await self._gained(self.owned)
 
-    async def _until_there(self, what: str, start: Callable[[], Awaitable[None]]) -> None:
+    async def _until_there(self, start: Callable[[], Awaitable[None]]) -> None:
         waiting = False
         while True:
             try:
                 return await start()
-            except KafkaError as error:
+            except (KafkaError, BrokerError) as error:
                 if not waiting:
-                    log.warning("broker_not_there", part=what, error=str(error) or repr(error))
+                    log.warning("broker_not_there", error=str(error) or repr(error))
                 waiting = True
                 await asyncio.sleep(PAUSE_AFTER_ERROR_S)

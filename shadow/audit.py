@@ -125,7 +125,7 @@ def _turns(
 
 def _awaiting(config: Config, recorded: Mapping[tuple[str, int], int]) -> set[tuple[str, str]]:
     """(turn, arm) of the comparisons beyond the recorder's committed offsets."""
-    start = {partition: offset for (topic, partition), offset in recorded.items() if topic == COMPARISONS}
+    start = {number: recorded.get((COMPARISONS, number), 0) for number in range(config.broker.partitions)}
     found = set()
     for record in broker.read(config.broker.bootstrap, COMPARISONS, start=start):
         try:

@@ -33,7 +33,7 @@ def control(ctx: click.Context, action: str, arm: str, reason: str, by: str) -> 
     state = cast("State", STATES[action])
     command = Command(state=state, by=by, reason=reason, at=time.time())
     try:
-        broker.publish(config.broker.bootstrap, CONTROL, key=arm.encode(), value=command.to_json())
+        broker.publish(config.broker.bootstrap, CONTROL, [(arm.encode(), command.to_json(), ())])
     except broker.BrokerError as error:
         raise Unavailable(str(error)) from None
     click.echo(f"{arm}: {state}")

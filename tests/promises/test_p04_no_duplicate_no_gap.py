@@ -1,0 +1,88 @@
+"""P4: no duplicate and no gap in the ledger after redelivery; and these tests notice when the promise is broken."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shadow.events import Comparison, decode
+from shadow.topology import COMPARISONS, RECORDER_GROUP
+from shadow import broker as kafka_client
+from tests.fixtures import load
+from tests.fixtures.system import System, arm
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+SLOW = {"timeout_s": 7, "deadline_s": 8, "max_age_s": 16}
+
+
+@pytest.fixture
+def system(tmp_path: Path, broker: str) -> Iterator[System]:
+    arms = [arm("control", limits={"max_age_s": 16}), arm("slow", "tests.fixtures.models:slow_first", limits=SLOW)]
+    made = System(tmp_path, broker, arms, comparator={"join_window_s": 25}, broker={"url": broker, "partitions": 1})
+    yield made
+    made.close()
+
+
+def slow_first(system: System, module: str) -> int:
+    """On a fresh group: the first turn's call hangs, all later ones are answered and committed; then kill -9."""
+    load.write_raw(system.config.broker.bootstrap, turns=4, rate=1000, run="slow", twice=False, garbage=False)
+    load.write_raw(system.config.broker.bootstrap, turns=200, rate=1000, run="quick", twice=False, garbage=False)
+    system.start("mirror.control", "comparator", "recorder")
+    system.start("mirror.slow", module=module)
+    deadline = time.monotonic() + 60
+    while system.audit().arms["slow"].stored < 200:
+        assert time.monotonic() < deadline, system.logs()
+        time.sleep(0.3)
+    time.sleep(1.5)  # time enough to commit
+    system.kill("mirror.slow")
+    system.start("mirror.slow")
+    return 204
+
+
+def test_p04_a_slow_first_message_of_a_fresh_group_is_not_lost(system):
+    turns = slow_first(system, "consumers")
+    report = system.settled(turns=turns)
+    assert report.balanced
+    assert report.arms["slow"].outcomes == {"compared": 200, "candidate_failed": 4}  # it times out, and is not lost
+
+
+def test_p04_notices_acknowledgement_out_of_order(system):
+    """With Faust's way of committing, the slow turns are never asked again: only the window's end accounts for them."""
+    turns = slow_first(system, "tests.fixtures.broken.acks")
+    report = system.settled(turns=turns)
+    assert report.arms["slow"].outcomes == {"compared": 200, "expired": 4}
+
+
+def deliver_again(system: System) -> None:
+    """Every comparison once more, to the byte."""
+    address = system.config.broker.bootstrap
+    producer = kafka_client.producer(address)
+    count = 0
+    for record in kafka_client.read(address, COMPARISONS):
+        decode(Comparison, record.value, record.key)
+        producer.send(COMPARISONS, key=record.key, value=record.value)
+        count += 1
+    producer.flush(30)
+    producer.close()
+    deadline = time.monotonic() + 30
+    while sum(kafka_client.lag(address, RECORDER_GROUP, [COMPARISONS]).values()):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+@pytest.mark.parametrize(("module", "double"), [("consumers", 0), ("tests.fixtures.broken.identity", 20)])
+def test_p04_a_second_delivery_changes_nothing_and_a_broken_identity_is_noticed(system, module, double):
+    system.start("mirror.control", "mirror.slow", "comparator")
+    system.start("recorder", module=module)
+    load.write_raw(system.config.broker.bootstrap, turns=20, rate=200, run="quick", twice=False, garbage=False)
+    assert system.settled(turns=20).balanced
+    deliver_again(system)
+    report = system.audit()
+    assert report.arms["control"].double == double
+    assert report.balanced == (double == 0)
+    if double:
+        assert len(report.arms["control"].double_turns) == 20
