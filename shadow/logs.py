@@ -40,3 +40,4 @@ def configure(process: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(level, logging.WARNING))
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # each lost connection is an error to it; we say it once

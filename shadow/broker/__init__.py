@@ -6,7 +6,7 @@ has a short timeout, and what the user can put right is a :class:`BrokerError` o
 
 from shadow.broker.connection import BrokerError, Partition, wait_ready
 from shadow.broker.embedded import bound_to_parent, is_embedded, last_line, start_embedded
-from shadow.broker.offsets import beginning_offsets, committed, end_offsets, lag
+from shadow.broker.offsets import beginning_offsets, committed, end_offsets, lag, lags
 from shadow.broker.records import Headers, Stored, producer, publish, read
 from shadow.broker.topics import TopicState, ensure_topics
 
@@ -23,6 +23,7 @@ __all__ = [
     "ensure_topics",
     "is_embedded",
     "lag",
+    "lags",
     "last_line",
     "producer",
     "publish",

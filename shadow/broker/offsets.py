@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -84,6 +84,20 @@ def committed(bootstrap: Sequence[str], group: str) -> dict[Partition, int]:
 
 def lag(bootstrap: Sequence[str], group: str, topics: Sequence[str]) -> dict[Partition, int]:
     """How many records of each partition ``group`` has not committed yet; where it never did, all that are stored."""
-    done = committed(bootstrap, group)
-    start, stop = bounds(bootstrap, topics)
-    return {part: max(0, end - max(done.get(part, 0), start[part])) for part, end in stop.items()}
+    return lags(bootstrap, {group: topics})[group]
+
+
+def lags(bootstrap: Sequence[str], groups: Mapping[str, Sequence[str]]) -> dict[str, dict[Partition, int]]:
+    """:func:`lag` of several groups at once: group to the topics it reads. One question a kind, however many groups."""
+    with talking_to(bootstrap), closing(consumer(bootstrap)) as client:
+        parts = partitions_of(client, [topic for topics in groups.values() for topic in topics])
+        start, end = beginnings(client, parts), ends(client, parts)
+    with admin(bootstrap) as client:
+        found = patiently(lambda: client.list_group_offsets(dict.fromkeys(groups)))
+    behind: dict[str, dict[Partition, int]] = {}
+    for group, topics in groups.items():
+        done = {(part.topic, part.partition): at.offset for part, at in found[group].items()}
+        behind[group] = {
+            part: max(0, end[part] - max(done.get(part, 0), start[part])) for part in end if part[0] in topics
+        }
+    return behind

@@ -30,7 +30,7 @@ def up(ctx: click.Context, log_dir: Path | None) -> None:
     config, path = configuration(ctx), ctx.find_root().obj
     logs.configure("up")
     stopped = stop_on_signals()
-    with running(config, path, log_dir) as tree:
+    with running(config, path, log_dir, environ=environment()) as tree:
         while not stopped.wait(POLL_S):
             watch_over(tree)
     log.info("stopped")
@@ -45,10 +45,10 @@ def stop_on_signals() -> threading.Event:
 
 
 @contextmanager
-def running(config: Config, path: str | None, log_dir: Path | None) -> Iterator[Tree]:
+def running(config: Config, path: str | None, log_dir: Path | None, *, environ: dict[str, str]) -> Iterator[Tree]:
     """The whole process tree, up: the embedded broker if the configuration wants it, the topics, the consumers."""
     embedded = None
-    tree = Tree(environ=environment(), logs=log_dir)
+    tree = Tree(environ=environ, logs=log_dir)
     try:
         if config.broker.embedded:
             STATE.mkdir(exist_ok=True)

@@ -15,7 +15,7 @@ from rich.text import Text
 from shadow import broker
 from shadow.cli.root import Unavailable, configuration, print_json
 from shadow.config import Config
-from shadow.events import OUTCOME_KINDS
+from shadow.events import CONTROL, OUTCOME_KINDS
 from shadow.ledger import Ledger, LedgerError
 from shadow.topology import ARM_REPLIES, COMPARATOR_GROUP, COMPARISONS, RECORDER_GROUP, REPLIES, TURNS, mirror_group
 
@@ -28,7 +28,7 @@ REFRESH_S = 1.0
 @click.pass_context
 def watch(ctx: click.Context, *, seconds: float | None, as_json: bool) -> None:
     """Show turns a second, each arm's outcomes, divergence and failures, and how far the consumers are behind."""
-    config, console = configuration(ctx), Console()
+    config, console = configuration(ctx), wide_console()
     try:
         with Ledger(config.ledger.url) as ledger:
             view = View(config, ledger)
@@ -62,8 +62,14 @@ class View:
         self._before = (now, turns)
         groups = {mirror_group(arm.name): (TURNS,) for arm in self.config.arms}
         groups |= {COMPARATOR_GROUP: (TURNS, REPLIES, ARM_REPLIES), RECORDER_GROUP: (COMPARISONS,)}
-        lags = {group: sum(broker.lag(address, group, topics).values()) for group, topics in groups.items()}
-        return {"turns": turns, "turns_per_s": rate, "lag": lags, **self.ledger.stats()}
+        behind = {group: sum(lag.values()) for group, lag in broker.lags(address, groups).items()}
+        return {"turns": turns, "turns_per_s": rate, "lag": behind, **self.ledger.stats()}
+
+
+def wide_console() -> Console:
+    """Standard output; where it is no terminal, wide enough for the table."""
+    console = Console()
+    return console if console.is_terminal else Console(width=120)
 
 
 def render(snapshot: dict[str, Any]) -> Group:
@@ -76,31 +82,34 @@ def render(snapshot: dict[str, Any]) -> Group:
 
 
 def _arms(arms: dict[str, Any]) -> Table:
-    table = Table(title="Arms: outcomes, divergence from production, failures")
-    table.add_column("arm")
-    for heading in ("comparisons", *(kind.replace("_", " ") for kind in OUTCOME_KINDS)):
-        table.add_column(heading, justify="right")
-    for heading in ("semantic", "lexical", "p95 s", "usd"):
-        table.add_column(heading, justify="right")
-    table.add_column("failures")
-    for name in sorted(arms, key=lambda arm: (arm != "control", arm)):
+    table = Table(title="Arms: how turns ended, divergence from production (0 to 1), failures")
+    table.add_column("arm", no_wrap=True)
+    for heading in ("turns", "compared", "failed", "shed", "expired", "semantic", "lexical", "p95 s", "USD"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("failures", overflow="fold")
+    for name in sorted(arms, key=lambda arm: (arm != CONTROL, arm)):
         arm = arms[name]
-        outcomes = [str(arm["outcomes"].get(kind, 0)) for kind in OUTCOME_KINDS]
-        scores = [_number((arm["measures"].get(measure) or {}).get("mean")) for measure in ("semantic", "lexical")]
-        latency = _number((arm["candidate_latency_s"] or {}).get("p95"), 2)
-        failures = ", ".join(f"{kind} {count}" for kind, count in sorted(arm["failures"].items(), key=lambda f: -f[1])[:4])
+        ended = arm["outcomes"]
+        failed = sum(ended.get(kind, 0) for kind in OUTCOME_KINDS if kind.endswith("failed"))
+        failures = sorted(arm["failures"].items(), key=lambda item: -item[1])
         table.add_row(
-            name, str(arm["comparisons"]), *outcomes, *scores, latency, _number(arm["cost_usd"], 4), failures or "-"
+            name,
+            str(arm["comparisons"]),
+            str(ended.get("compared", 0)),
+            str(failed),
+            str(ended.get("shed", 0)),
+            str(ended.get("expired", 0)),
+            _number((arm["measures"].get("semantic") or {}).get("mean")),
+            _number((arm["measures"].get("lexical") or {}).get("mean")),
+            _number((arm["candidate_latency_s"] or {}).get("p95"), 2),
+            _number(arm["cost_usd"], 4),
+            ", ".join(f"{kind} {count}" for kind, count in failures[:4]) or "-",
         )
     return table
 
 
-def _lag(lags: dict[str, int]) -> Table:
-    table = Table(title="Records not yet done")
-    for group in lags:
-        table.add_column(group.removeprefix("shadow."), justify="right")
-    table.add_row(*(str(lag) for lag in lags.values()))
-    return table
+def _lag(lags: dict[str, int]) -> Text:
+    return Text("records not yet done: " + ", ".join(f"{group.removeprefix('shadow.')} {n}" for group, n in lags.items()))
 
 
 def _number(value: float | None, digits: int = 3) -> str:
