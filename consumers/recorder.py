@@ -184,6 +184,7 @@ def _consumer(bootstrap: list[str]) -> Any:
         heartbeat_interval_ms=2_000,
         max_poll_records=BATCH,
         fetch_max_wait_ms=100,
+        check_crcs=False,  # the broker and TCP check them; kafka-python does it in Python: half of this process's time
         metadata_max_age_ms=5_000,  # topics made after this consumer are found this soon
         reconnect_backoff_max_ms=2_000,
         allow_auto_create_topics=False,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import math
+from collections.abc import Sequence
 from typing import Any, Final
+
+import orjson
 
 from shadow.events import ArmFacts, Comparison, GenAI, Outcome
 
@@ -45,9 +46,9 @@ def comparison_row(comparison: Comparison, payload: bytes | None, recorded_at: f
         "production_output_tokens": used.output_tokens,
         "candidate_input_tokens": uses.input_tokens,
         "candidate_output_tokens": uses.output_tokens,
-        "measures": json.dumps([name for name, _ in scores]) if scores else None,
-        "scores": json.dumps([value for _, value in scores]) if scores else None,
-        "failures": json.dumps(candidate.failures) if candidate.failures else None,
+        "measures": _json([name for name, _ in scores]),
+        "scores": _json([value for _, value in scores]),
+        "failures": _json(candidate.failures),
         "payload": _text(comparison, payload),
     }
 
@@ -75,9 +76,13 @@ def unstorable(values: Values) -> str | None:
         if isinstance(value, str):
             if "\0" in value:
                 return f"{column}: holds a NUL character"
-        elif isinstance(value, (int, float)) and not (math.isfinite(value) and abs(value) <= LARGEST):
+        elif value is not None and not -LARGEST <= value <= LARGEST:  # NaN is not within either
             return f"{column}: {value!r:.40} is not within +-2**53"
     return None
+
+
+def _json(values: Sequence[Any]) -> str | None:
+    return orjson.dumps(values).decode() if values else None
 
 
 def _text(record: Comparison | Outcome, payload: bytes | None) -> str:

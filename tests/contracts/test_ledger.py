@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pkgutil
 import signal
 import sqlite3
 import subprocess
@@ -16,6 +17,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
+import shadow.ledger
 from shadow.events import ArmFacts, Score
 from shadow.ledger import Ledger, LedgerError, LedgerUnavailableError, Row, Written
 from shadow.ledger.engine import transaction
@@ -228,3 +230,8 @@ def test_sqlite_commits_outlive_a_power_loss(tmp_path: Path) -> None:
     with Ledger(f"sqlite:///{tmp_path}/l.db") as ledger, ledger._engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+
+
+def test_the_migrations_are_packages_so_that_a_wheel_has_them() -> None:
+    found = {info.name for info in pkgutil.walk_packages(shadow.ledger.__path__, "shadow.ledger.") if info.ispkg}
+    assert found == {"shadow.ledger.migrations", "shadow.ledger.migrations.versions"}
