@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from shadow.comparator.compare import compare
 from shadow.comparator.join import PartitionJoin, Resolved
 from shadow.config import Config
 from shadow.dead_letters import letter
-from shadow.events import BrokenRecordError, Comparison, Reply, Turn, decode
+from shadow.events import PRODUCTION, BrokenRecordError, Comparison, Reply, Turn, decode
 from shadow.metrics.exporter import Metrics
 from shadow.mirror.sampling import Sampler
 from shadow.topology import ARM_REPLIES, COMPARATOR_GROUP, COMPARISONS, DEAD_LETTERS, REPLIES, TURNS
@@ -52,7 +53,7 @@ class _Partition:
 class _Output:
     """What one batch leads to, before it is sent: records by (topic, partition), and the offsets that then are done."""
 
-    comparisons: dict[int, list[Comparison]] = field(default_factory=dict)
+    comparisons: list[Comparison] = field(default_factory=list)
     letters: list[tuple[bytes, bytes, list[tuple[str, bytes]]]] = field(default_factory=list)
     released: list[tuple[_Partition, list[tuple[str, int]]]] = field(default_factory=list)
 
@@ -72,6 +73,7 @@ class Comparator(Service):  # type: ignore[misc]
         super().__init__()
         self._config = config
         self._metrics = metrics
+        self._delay = metrics.histogram("shadow_evaluation_delay_seconds")
         self._sampler = Sampler(config.arms)
         self._measures = plugins.measures(config.comparator.measures)
         self._detectors = plugins.detectors()
@@ -82,6 +84,8 @@ class Comparator(Service):  # type: ignore[misc]
 
     async def on_start(self) -> None:
         """Join the group."""
+        gc.freeze()  # what is loaded by now stays; and what waits for a reply is many objects and no garbage
+        gc.set_threshold(100_000, 50, 100)
         self._stream = Stream(
             self._config, group=COMPARATOR_GROUP, topics=TOPICS, gained=self._gained, losing=self._losing
         )
@@ -107,8 +111,8 @@ class Comparator(Service):  # type: ignore[misc]
         resolved, output = self._feed(batch, now_s)
         await self._expire(resolved, now_s)
         # 2. Measure all that is resolved.
-        for partition, pairs in resolved.items():
-            output.comparisons[partition] = self._compare(partition, pairs, now_s)
+        if resolved:
+            output.comparisons = self._compare(resolved, now_s)
         for part in self._partitions.values():
             part.join.pack()
             if released := part.join.take_released():
@@ -124,52 +128,37 @@ class Comparator(Service):  # type: ignore[misc]
             await self._commit()
             self._align()
 
-    def _feed(self, batch: Batch, now_s: float) -> tuple[dict[int, list[Resolved]], _Output]:
-        resolved: dict[int, list[Resolved]] = {}
+    def _feed(self, batch: Batch, now_s: float) -> tuple[list[Resolved], _Output]:
+        resolved: list[Resolved] = []
         output = _Output()
         for tp, records in batch.items():
-            part = self._partitions[tp.partition]
-            if tp.topic not in part.acks:
-                part.acks[tp.topic] = OffsetTracker(records[0].offset)
-            acks, pairs = part.acks[tp.topic], resolved.setdefault(tp.partition, [])
-            counts: dict[str, int] = {}
+            part, topic = self._partitions[tp.partition], tp.topic
+            if topic not in part.acks:
+                part.acks[topic] = OffsetTracker(records[0].offset)
+            acks, counts = part.acks[topic], Counter[str]()
             for record in records:
                 acks.read(record.offset)
                 try:
-                    result = self._one(part, tp.topic, record, now_s, pairs)
+                    result, decided = _one(part.join, topic, record, now_s)
                 except BrokenRecordError as error:
                     output.letters.append(self._letter(record, error, now_s))
-                    output.released.append((part, [(tp.topic, record.offset)]))
+                    output.released.append((part, [(topic, record.offset)]))
                     result = "malformed"
-                if result == "conflict":  # the join holds the record's offset
-                    output.letters.append(self._letter(record, CONFLICT, now_s))
-                counts[result] = counts.get(result, 0) + 1
-            part.read_until_s[tp.topic] = min(max(part.read_until_s[tp.topic], records[-1].timestamp / 1000), now_s)
+                else:
+                    resolved += decided
+                    if result == "conflict":  # the join holds the record's offset
+                        output.letters.append(self._letter(record, CONFLICT, now_s))
+                counts[result] += 1
+            part.read_until_s[topic] = min(max(part.read_until_s[topic], records[-1].timestamp / 1000), now_s)
             for result, count in counts.items():
-                self._metrics.counter("shadow_comparator_records", tp.topic, result).inc(count)
+                self._metrics.counter("shadow_comparator_records", topic, result).inc(count)
         return resolved, output
 
-    def _one(self, part: _Partition, topic: str, record: Any, now_s: float, pairs: list[Resolved]) -> str:
-        """Feed one record to its join; raises :class:`BrokenRecordError`."""
-        arrived_s = min(record.timestamp / 1000, now_s)
-        at = (topic, record.offset)
-        if topic == TURNS:
-            turn = decode(Turn, record.value, record.key, arrived_s=arrived_s)
-            result, decided = part.join.turn(turn, record.value, at, arrived_s)
-        else:
-            reply = decode(Reply, record.value, record.key, arrived_s=arrived_s)
-            _check_arm(reply, topic)
-            result, decided = part.join.reply(reply, record.value, at, arrived_s)
-        pairs += decided
-        return result
-
-    async def _expire(self, resolved: dict[int, list[Resolved]], now_s: float) -> None:
+    async def _expire(self, resolved: list[Resolved], now_s: float) -> None:
         """Advance each join to the time up to which its replies, and its turns, have been read."""
         for part in self._partitions.values():
             clocks = {topic: await self._read_until(part, topic, now_s) for topic in TOPICS}
-            decided = part.join.advance(min(clocks[REPLIES], clocks[ARM_REPLIES]), clocks[TURNS])
-            if decided:
-                resolved.setdefault(part.number, []).extend(decided)
+            resolved += part.join.advance(min(clocks[REPLIES], clocks[ARM_REPLIES]), clocks[TURNS])
 
     async def _read_until(self, part: _Partition, topic: str, now_s: float) -> float:
         """The broker's time up to which this topic has been read: that of the last fetch if it left nothing over."""
@@ -179,10 +168,8 @@ class Comparator(Service):  # type: ignore[misc]
             return max(part.read_until_s[topic], min(fetched_s, now_s) - LATE_APPEND_S)
         return part.read_until_s[topic]
 
-    def _compare(self, partition: int, pairs: list[Resolved], now_s: float) -> list[Comparison]:
-        done = compare(
-            pairs, partition=partition, measures=self._measures, detectors=self._detectors, now_s=now_s
-        )
+    def _compare(self, resolved: list[Resolved], now_s: float) -> list[Comparison]:
+        done = compare(resolved, measures=self._measures, detectors=self._detectors, now_s=now_s)
         for error in done.plugin_errors[:3]:
             log.error("plugin_failed", error=error, failures=len(done.plugin_errors))
         return done.comparisons
@@ -191,17 +178,19 @@ class Comparator(Service):  # type: ignore[misc]
         producer, deliveries = self._stream.producer, []
         for key, value, headers in output.letters:
             deliveries.append(await producer.send(DEAD_LETTERS, key=key, value=value, headers=headers))
-        for partition, comparisons in output.comparisons.items():
-            builder = producer.create_batch()
-            for comparison in comparisons:
-                key, value = comparison.conversation_id.encode(), comparison.to_json()
-                if builder.append(key=key, value=value, timestamp=None) is None:
-                    deliveries.append(await producer.send_batch(builder, COMPARISONS, partition=partition))
-                    builder = producer.create_batch()
-                    builder.append(key=key, value=value, timestamp=None)
-            if builder.record_count():
-                deliveries.append(await producer.send_batch(builder, COMPARISONS, partition=partition))
-            self._count(comparisons)
+        batches: dict[int, Any] = {}
+        for comparison in output.comparisons:
+            partition = comparison.turn_ref.partition
+            key, value = comparison.conversation_id.encode(), comparison.to_json()
+            if partition not in batches:
+                batches[partition] = producer.create_batch()
+            if batches[partition].append(key=key, value=value, timestamp=None) is None:  # full
+                deliveries.append(await producer.send_batch(batches[partition], COMPARISONS, partition=partition))
+                batches[partition] = producer.create_batch()
+                batches[partition].append(key=key, value=value, timestamp=None)
+        for partition, full in batches.items():
+            deliveries.append(await producer.send_batch(full, COMPARISONS, partition=partition))
+        self._count(output.comparisons)
         return _UnderWay(deliveries, output.released)
 
     async def _settle(self) -> None:
@@ -243,7 +232,7 @@ class Comparator(Service):  # type: ignore[misc]
         self._metrics.counter("shadow_rebalances").inc()
         window = self._config.comparator.join_window_s
         self._partitions = {
-            number: _Partition(number, PartitionJoin(window_s=window, expected=self._sampler.expected))
+            number: _Partition(number, PartitionJoin(number, window_s=window, expected=self._sampler.expected))
             for number in partitions
         }
         self._committed = {}
@@ -272,22 +261,34 @@ class Comparator(Service):  # type: ignore[misc]
 
     def _count(self, comparisons: list[Comparison]) -> None:
         """Count for diagnosis; verdicts read the ledger."""
+        outcomes, failures, delay = Counter[tuple[str, str, str]](), Counter[tuple[str, str]](), self._delay
         for comparison in comparisons:
             arm = comparison.arm
-            self._metrics.counter("shadow_outcomes", arm, comparison.outcome, comparison.reason or "").inc()
+            outcomes[arm, comparison.outcome, comparison.reason or ""] += 1
             for kind in comparison.candidate.failures if comparison.candidate else ():
-                self._metrics.counter("shadow_failures", arm, kind).inc()
+                failures[arm, kind] += 1
             for name, score in comparison.measures.items():
                 if score.value is not None:
                     self._metrics.histogram("shadow_divergence_ratio", arm, name).observe(score.value)
             if comparison.production_replied_at is not None:
-                delay = comparison.compared_at - comparison.production_replied_at
-                self._metrics.histogram("shadow_evaluation_delay_seconds").observe(max(0.0, delay))
+                delay.observe(max(0.0, comparison.compared_at - comparison.production_replied_at))
+        for labels, count in outcomes.items():
+            self._metrics.counter("shadow_outcomes", *labels).inc(count)
+        for labels, count in failures.items():
+            self._metrics.counter("shadow_failures", *labels).inc(count)
 
 
-def _check_arm(reply: Reply, topic: str) -> None:
-    if (reply.arm == "production") != (topic == REPLIES):
+def _one(join: PartitionJoin, topic: str, record: Any, now_s: float) -> tuple[str, list[Resolved]]:
+    """Feed one record to its join; raises :class:`BrokenRecordError`."""
+    arrived_s = min(record.timestamp / 1000, now_s)
+    at = (topic, record.offset)
+    if topic == TURNS:
+        turn = decode(Turn, record.value, record.key, arrived_s=arrived_s)
+        return join.turn(turn, record.value, at, arrived_s)
+    reply = decode(Reply, record.value, record.key, arrived_s=arrived_s)
+    if (reply.arm == PRODUCTION) != (topic == REPLIES):
         raise BrokenRecordError("invalid", f"arm: {reply.arm!r} does not belong on {topic}")
+    return join.reply(reply, record.value, at, arrived_s)
 
 
 def _to_pause(clocks: dict[str, float], window_s: float, *, full: bool) -> set[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
-ID_PATTERN: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:#@+=~/-]{0,199}")
-"""Ids are 1-200 ASCII characters that are safe in logs, URLs, file names and SQL (and never contain ``..``)."""
+ID_MAX: Final = 200
+ID_PATTERN: Final = re.compile(r"[A-Za-z0-9_](?:\.?[A-Za-z0-9_:#@+=~/-])*\.?")
+"""Ids are 1-200 ASCII characters that are safe in logs, URLs, file names and SQL; no ``..``, no leading dot or slash."""
 
 
 def valid_id(value: str) -> bool:
     """Whether ``value`` may name a turn or a conversation."""
-    return ID_PATTERN.fullmatch(value) is not None and ".." not in value
+    return len(value) <= ID_MAX and ID_PATTERN.fullmatch(value) is not None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from shadow.comparator import outcomes
-from shadow.comparator.join import Resolved
+from shadow.comparator.join import Held, Resolved
 from shadow.events import (
     SCHEMA_VERSION,
     ArmFacts,
@@ -33,34 +33,41 @@ class Compared:
 
 
 @dataclass(slots=True)
+class _Side:
+    """A reply, decoded, with its failures; shared by all arms of a turn if it is production's."""
+
+    reply: Reply | None
+    failures: list[FailureKind]
+    facts: ArmFacts | None
+
+
+@dataclass(slots=True)
 class _Draft:
     resolved: Resolved
     turn: Turn
-    production: Reply | None
-    arm: Reply | None
+    production: _Side
+    arm: _Side
     ending: outcomes.Ending
-    production_failures: list[FailureKind]
-    arm_failures: list[FailureKind]
     scores: dict[str, Score] = field(default_factory=dict)
 
     def pair(self) -> Pair | None:
         """What the measures look at; None unless both sides said something."""
-        if self.ending[0] != "compared" or self.production is None or self.arm is None:
+        production, arm = self.production.reply, self.arm.reply
+        if self.ending[0] != "compared" or production is None or arm is None:
             return None
-        if self.production.message is None or self.arm.message is None:
+        if production.message is None or arm.message is None:
             return None
-        return Pair(self.turn, self.production.message, self.arm.message)
+        return Pair(self.turn, production.message, arm.message)
 
 
 def compare(
     resolved: Sequence[Resolved],
     *,
-    partition: int,
     measures: Mapping[str, Measure],
     detectors: Mapping[str, Detector],
     now_s: float,
 ) -> Compared:
-    """One comparison for each resolved pair of a partition.
+    """One comparison for each resolved pair, in their order.
 
     A plug-in that raises costs its own score (``abstained: plugin_error``) or its own kinds, and is named in
     ``plugin_errors``; it never costs a comparison.
@@ -73,42 +80,51 @@ def compare(
         for name, measure in measures.items():
             for (draft, _), score in zip(measured, _scores(name, measure, pairs, done.plugin_errors), strict=True):
                 draft.scores[name] = score
-    done.comparisons = [_comparison(draft, partition, now_s) for draft in drafts]
+    done.comparisons = [_comparison(draft, now_s) for draft in drafts]
     return done
 
 
 def _drafts(resolved: Sequence[Resolved], detectors: Mapping[str, Detector], errors: list[str]) -> list[_Draft]:
     """The outcome of each pair. A turn and its production reply, shared by several arms, are decoded once."""
     drafts: list[_Draft] = []
-    shared: dict[int, tuple[Turn, Reply | None, list[FailureKind]]] = {}
+    shared: dict[int, tuple[Turn, _Side]] = {}
     for item in resolved:
-        if id(item.turn) not in shared:
-            turn, production = item.turn.turn(), item.production.reply() if item.production else None
-            shared[id(item.turn)] = (turn, production, _failures(turn, production, detectors, errors))
-        turn, production, production_failures = shared[id(item.turn)]
-        arm = item.reply.reply() if item.reply else None
-        arm_failures = _failures(turn, arm, detectors, errors)
-        ending = outcomes.expired(production, arm) if item.expired else None
-        if ending is None and arm is not None:
-            ending = outcomes.answered(arm, production_failures, arm_failures)
+        common = shared.get(id(item.turn))
+        if common is None:
+            turn = item.turn.turn()
+            common = shared[id(item.turn)] = (turn, _side(turn, item.production, detectors, errors))
+        turn, production = common
+        arm = _side(turn, item.reply, detectors, errors)
+        ending = outcomes.expired(production.reply, arm.reply) if item.expired else None
+        if ending is None and arm.reply is not None:
+            ending = outcomes.answered(arm.reply, production.failures, arm.failures)
         if ending is None:
             raise ValueError(f"turn {turn.turn_id!r} was resolved for {item.arm!r} without a reply and without expiry")
-        drafts.append(_Draft(item, turn, production, arm, ending, production_failures, arm_failures))
+        drafts.append(_Draft(item, turn, production, arm, ending))
     return drafts
 
 
-def _failures(
-    turn: Turn, reply: Reply | None, detectors: Mapping[str, Detector], errors: list[str]
-) -> list[FailureKind]:
-    if reply is None or reply.shed is not None:
-        return []
+def _side(turn: Turn, held: Held | None, detectors: Mapping[str, Detector], errors: list[str]) -> _Side:
+    if held is None:
+        return _Side(None, [], None)
+    reply = held.reply()
+    if reply.shed is not None:
+        return _Side(reply, [], None)
     kinds: dict[FailureKind, None] = {}
     for name, detector in detectors.items():
         try:
             kinds.update(dict.fromkeys(detector.detect(turn, reply)))
         except Exception as error:  # noqa: BLE001 (an outsider's code: whatever it raises is its failure)
             errors.append(f"detector {name}: {error!r:.200}")
-    return list(kinds)
+    facts = ArmFacts.trusted(
+        failures=list(kinds),
+        latency_s=reply.latency_s,
+        time_to_first_token_s=reply.time_to_first_token_s,
+        cost_usd=reply.cost_usd,
+        attempts=reply.attempts,
+        gen_ai=reply.gen_ai,
+    )
+    return _Side(reply, facts.failures, facts)
 
 
 def _scores(name: str, measure: Measure, pairs: list[Pair], errors: list[str]) -> list[Score]:
@@ -126,39 +142,26 @@ def _scores(name: str, measure: Measure, pairs: list[Pair], errors: list[str]) -
         return [BROKEN]
 
 
-def _comparison(draft: _Draft, partition: int, now_s: float) -> Comparison:
+def _comparison(draft: _Draft, now_s: float) -> Comparison:
     """The record, built without validation: every part of it has been validated or computed here."""
-    item, turn = draft.resolved, draft.turn
+    item, turn, arm = draft.resolved, draft.turn, draft.arm.reply
     outcome, reason = draft.ending
-    return Comparison.model_construct(
+    return Comparison.trusted(
         schema_version=SCHEMA_VERSION,
         type="comparison",
         turn_id=turn.turn_id,
         conversation_id=turn.conversation_id,
         arm=item.arm,
-        arm_revision=(draft.arm and draft.arm.arm_revision) or item.revision,
+        arm_revision=(arm and arm.arm_revision) or item.revision,
         turn_index=turn.turn_index,
         outcome=outcome,
         reason=reason,
         measures=draft.scores,
-        production=_facts(draft.production, draft.production_failures),
-        candidate=_facts(draft.arm, draft.arm_failures),
+        production=draft.production.facts,
+        candidate=draft.arm.facts,
         metadata=turn.metadata,
-        turn_ref=RecordRef.model_construct(partition=partition, offset=item.turn.at[1]),
+        turn_ref=RecordRef.trusted(partition=item.partition, offset=item.turn.at[1]),
         turn_arrived_at=item.turn.arrived_s,
         production_replied_at=item.production.arrived_s if item.production else None,
         compared_at=now_s,
-    )
-
-
-def _facts(reply: Reply | None, failures: list[FailureKind]) -> ArmFacts | None:
-    if reply is None or reply.shed is not None:
-        return None
-    return ArmFacts.model_construct(
-        failures=failures,
-        latency_s=reply.latency_s,
-        time_to_first_token_s=reply.time_to_first_token_s,
-        cost_usd=reply.cost_usd,
-        attempts=reply.attempts,
-        gen_ai=reply.gen_ai,
     )

@@ -23,13 +23,16 @@ Coordinates = tuple[str, int]
 REMEMBERED_WINDOWS: Final = 2
 """For how many join windows a resolved turn is still recognised, ..."""
 
+DECODED: Final = 2_000
+"""How many records of a partition are kept as events; older ones wait as raw bytes: they are a tenth of the size."""
+
 REMEMBERED_TURNS: Final = 50_000
 """... and how many of them at most: about 10 MB."""
 
 
 @dataclass(slots=True)
 class Held:
-    """A record that waits: as an event while its batch lasts, as raw bytes after, so that waiting costs little memory."""
+    """A record that waits: as an event at first, then as raw bytes, so that waiting costs little memory."""
 
     value: bytes
     at: Coordinates
@@ -54,6 +57,7 @@ class Held:
 class Resolved:
     """A (turn, arm) whose outcome is decided: by both replies, or by the window's end (``expired``)."""
 
+    partition: int
     turn: Held
     arm: str
     revision: str
@@ -82,14 +86,17 @@ class _Waiting:
 class PartitionJoin:
     """Joins the records of one partition. ``expected(turn)`` gives the arms that must answer it, with their revisions."""
 
-    def __init__(self, *, window_s: float, expected: Callable[[Turn], Mapping[str, str]]) -> None:
+    def __init__(
+        self, partition: int, *, window_s: float, expected: Callable[[Turn], Mapping[str, str]]
+    ) -> None:
+        self._partition = partition
         self._window_s = window_s
         self._expected = expected
         self._waiting: dict[str, _Waiting] = {}
         self._order: deque[tuple[int, str]] = deque()  # turns by offset: (offset, turn_id)
         self._settled: dict[str, list[Coordinates]] = {}  # resolved turns behind an unresolved one: records held back
         self._known: dict[str, tuple[float, int, int]] = {}  # resolved: arrived, digests of turn, production
-        self._fresh: list[Held] = []
+        self._fresh: deque[Held] = deque()
         self._released: list[Coordinates] = []
         self.unmatched = 0
 
@@ -156,10 +163,9 @@ class PartitionJoin:
         return resolved
 
     def pack(self) -> None:
-        """A batch is done: what still waits is kept as raw bytes only."""
-        for held in self._fresh:
-            held.event = None
-        self._fresh.clear()
+        """Keep what has waited longest as raw bytes only; what came last is likely to be needed soon."""
+        while len(self._fresh) > DECODED:
+            self._fresh.popleft().event = None
 
     def take_released(self) -> list[Coordinates]:
         """The records released since the last call: they may be committed once what they resolved is stored."""
@@ -177,7 +183,7 @@ class PartitionJoin:
         for arm, revision in list(waiting.missing.items()):
             reply = waiting.replies.get(arm)
             if expired or (reply is not None and (reply.shed or waiting.production is not None)):
-                resolved.append(Resolved(waiting.turn, arm, revision, waiting.production, reply, expired))
+                resolved.append(Resolved(self._partition, waiting.turn, arm, revision, waiting.production, reply, expired))
                 del waiting.missing[arm]
         if not waiting.missing:
             self._settle(turn_id, waiting)

@@ -25,8 +25,7 @@ def answered(arm: Reply, production: list[FailureKind], candidate: list[FailureK
     """The outcome when both replies are there, or the arm's alone if the turn was shed; failures as detected."""
     if arm.shed is not None:
         return "shed", arm.shed
-    missing = next((kind for kind in candidate if kind in NO_REPLY), None)
-    production_missing = next((kind for kind in production if kind in NO_REPLY), None)
+    missing, production_missing = _missing(candidate), _missing(production)
     if missing and production_missing:
         return "both_failed", missing
     if missing:
@@ -34,3 +33,8 @@ def answered(arm: Reply, production: list[FailureKind], candidate: list[FailureK
     if production_missing:
         return "production_failed", production_missing
     return "compared", None
+
+
+def _missing(failures: list[FailureKind]) -> FailureKind | None:
+    """The failure after which there is no reply to compare, if there is one among ``failures``."""
+    return next((kind for kind in failures if kind in NO_REPLY), None) if failures else None

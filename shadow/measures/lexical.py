@@ -31,4 +31,4 @@ class Lexical:
         left, right = production.casefold().split()[:MAX_WORDS], arm.casefold().split()[:MAX_WORDS]
         if not left or not right:
             return NO_TEXT
-        return Score.model_construct(value=round(Indel.normalized_distance(left, right), 6), abstained=None)
+        return Score.trusted(value=round(Indel.normalized_distance(left, right), 6), abstained=None)

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from shadow.events import valid_id
+from shadow.identity import valid_id
 
 ROLES: Final = ("customer", "agent", "tool")
 MAX_ID: Final = 190  # room for ":" and the turn's number

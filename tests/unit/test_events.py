@@ -41,7 +41,7 @@ def test_opentelemetry_names_stand_on_the_wire():
         (changed(turn(), schema_version="2.0"), b"c1", "unknown_version", "upgrade"),
         (changed(turn(), schema_version="x"), b"c1", "unknown_version", "MAJOR.MINOR"),
         (changed(turn(), turn_id="a\nb"), b"c1", "invalid", "turn_id"),
-        (changed(turn(), turn_id="x" * 10_000), b"c1", "invalid", "10000 characters"),
+        (changed(turn(), turn_id="x" * 10_000), b"c1", "invalid", "at most 200 characters"),
         (changed(turn(), conversation_id="'; DROP TABLE comparisons; --"), b"c1", "invalid", "conversation_id"),
         (changed(turn(), conversation_id="../../etc/passwd"), b"c1", "invalid", "conversation_id"),
         (changed(turn(), conversation_id="a/../b"), b"a/../b", "invalid", "conversation_id"),

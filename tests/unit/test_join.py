@@ -17,7 +17,7 @@ ARMS = {"control": "r1", "better": "r2"}
 
 
 def new_join(arms: dict[str, str] = ARMS) -> PartitionJoin:
-    return PartitionJoin(window_s=100.0, expected=lambda _: arms)
+    return PartitionJoin(2, window_s=100.0, expected=lambda _: arms)
 
 
 def feed(join: PartitionJoin, event: Turn | Reply, topic: str, offset: int, at: float = 0.0):
@@ -85,7 +85,8 @@ def test_an_earlier_turn_that_waits_holds_back_the_records_of_later_ones():
     assert len(join.take_released()) == 9
 
 
-def test_waiting_records_are_kept_as_bytes_and_give_the_same_events():
+def test_waiting_records_are_kept_as_bytes_and_give_the_same_events(monkeypatch):
+    monkeypatch.setattr("shadow.comparator.join.DECODED", 0)
     join = new_join({"better": "r"})
     feed(join, turn(), TURNS, 0)
     feed(join, reply(), REPLIES, 0)

@@ -33,13 +33,12 @@ def resolved(production, arm, *, expired=False, name="better"):
     def held(event, topic):
         return Held(event.to_json(), (topic, 3), 1_790_000_001.0, None) if event else None
 
-    return Resolved(held(turn(), TURNS), name, "r1", held(production, REPLIES), held(arm, ARM_REPLIES), expired)
+    return Resolved(2, held(turn(), TURNS), name, "r1", held(production, REPLIES), held(arm, ARM_REPLIES), expired)
 
 
 def one(production, arm, *, expired=False, measures=None):
     done = compare(
         [resolved(production, arm, expired=expired)],
-        partition=2,
         measures=measures or {"fixed": Fixed()},
         detectors=DETECTORS,
         now_s=1_790_000_002.0,
@@ -97,7 +96,6 @@ def test_a_shed_turn_carries_no_figures_of_the_arm():
 def test_a_measure_that_fails_on_one_pair_costs_only_that_score():
     done = compare(
         [resolved(reply(), reply(arm="better")), resolved(reply(), reply(arm="control"), name="control")],
-        partition=0,
         measures={"broken": Broken(), "fixed": Fixed()},
         detectors=DETECTORS,
         now_s=1_790_000_002.0,
@@ -116,7 +114,6 @@ def test_a_detector_that_raises_never_costs_a_comparison():
 
     done = compare(
         [resolved(reply(), reply(arm="better"))],
-        partition=0,
         measures={},
         detectors={"raises": Raises(), **DETECTORS},
         now_s=1_790_000_002.0,
