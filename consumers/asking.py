@@ -44,7 +44,10 @@ class Asker:
                 failure, retry_after = Failure(kind=error.kind, detail=error.detail), error.retry_after_s
                 retryable = error.retryable
             except TimeoutError:
-                failure, retryable = Failure(kind="timeout", detail=f"no whole reply within {limits.timeout_s:g} s"), True
+                failure, retryable = (
+                    Failure(kind="timeout", detail=f"no whole reply within {limits.timeout_s:g} s"),
+                    True,
+                )
             except Exception as error:  # noqa: BLE001 (an outsider's code: whatever it raises is its failure)
                 failure, retryable = Failure(kind="provider_error", detail=f"adapter: {error!r:.300}"), False
             else:

@@ -244,8 +244,12 @@ class Comparator(Service):  # type: ignore[misc]
             await self._commit()
         self._partitions = {}
 
-    def _letter(self, record: Any, error: BrokenRecordError, now_s: float) -> tuple[bytes, bytes, list[tuple[str, bytes]]]:
-        log.warning("dead_letter", topic=record.topic, partition=record.partition, offset=record.offset, reason=error.reason)
+    def _letter(
+        self, record: Any, error: BrokenRecordError, now_s: float
+    ) -> tuple[bytes, bytes, list[tuple[str, bytes]]]:
+        log.warning(
+            "dead_letter", topic=record.topic, partition=record.partition, offset=record.offset, reason=error.reason
+        )
         self._metrics.counter("shadow_dead_letters", error.reason).inc()
         return letter(
             record.topic,

@@ -287,7 +287,9 @@ class Mirror(Service):  # type: ignore[misc]
                 part.replied[reply.turn_ref.offset] = record.offset
 
     async def _commit(self) -> None:
-        positions = {tp: at for part in self._partitions.values() if part.recovered for tp, at in part.positions().items()}
+        positions = {
+            tp: at for part in self._partitions.values() if part.recovered for tp, at in part.positions().items()
+        }
         if any(self._committed.get(tp) != at for tp, at in positions.items()) and await self._stream.commit(positions):
             self._committed = positions
 

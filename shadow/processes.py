@@ -124,7 +124,9 @@ def consumer_parts(arms: Sequence[str], *, config: str | None, metrics_port: int
     names += [(f"mirror.{arm}", ["mirror", "--arm", arm]) for arm in arms]
     common = ["--config", config] if config else []
     return [
-        Part(name, [sys.executable, "-m", "consumers", *arguments, *common, "--metrics-port", str(metrics_port + index)])
+        Part(
+            name, [sys.executable, "-m", "consumers", *arguments, *common, "--metrics-port", str(metrics_port + index)]
+        )
         for index, (name, arguments) in enumerate(names)
     ]
 

@@ -8,7 +8,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from shadow.audit import Report, audit as run_audit
+from shadow.audit import Report
+from shadow.audit import audit as run_audit
 from shadow.broker import BrokerError
 from shadow.cli.root import Unavailable, configuration, print_json
 from shadow.config import Config
@@ -61,7 +62,11 @@ def show(report: Report, console: Console) -> None:
         table.add_row(name, *map(str, counts))
     console.print(table)
     for name, arm in report.arms.items():
-        for fault, turns in (("missing", arm.missing_turns), ("double", arm.double_turns), ("unexpected", arm.unexpected_turns)):
+        for fault, turns in (
+            ("missing", arm.missing_turns),
+            ("double", arm.double_turns),
+            ("unexpected", arm.unexpected_turns),
+        ):
             if turns:
                 console.print(f"{name}: {fault}: {', '.join(turns)}", markup=False)
     for where in report.dead_letters_missing:

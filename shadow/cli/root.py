@@ -57,7 +57,9 @@ class _Root(click.Group):
 
 @click.group(cls=_Root, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="shadow")
-@click.option("--config", "path", type=click.Path(), help=f"Configuration file [default: ${ENV_CONFIG} or shadow.yaml].")
+@click.option(
+    "--config", "path", type=click.Path(), help=f"Configuration file [default: ${ENV_CONFIG} or shadow.yaml]."
+)
 @click.pass_context
 def main(ctx: click.Context, path: str | None) -> None:
     """Mirror live support traffic to candidate models, measure how they differ, decide with evidence."""

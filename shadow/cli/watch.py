@@ -109,7 +109,9 @@ def _arms(arms: dict[str, Any]) -> Table:
 
 
 def _lag(lags: dict[str, int]) -> Text:
-    return Text("records not yet done: " + ", ".join(f"{group.removeprefix('shadow.')} {n}" for group, n in lags.items()))
+    return Text(
+        "records not yet done: " + ", ".join(f"{group.removeprefix('shadow.')} {n}" for group, n in lags.items())
+    )
 
 
 def _number(value: float | None, digits: int = 3) -> str:

@@ -86,9 +86,7 @@ class _Waiting:
 class PartitionJoin:
     """Joins the records of one partition. ``expected(turn)`` gives the arms that must answer it, with their revisions."""
 
-    def __init__(
-        self, partition: int, *, window_s: float, expected: Callable[[Turn], Mapping[str, str]]
-    ) -> None:
+    def __init__(self, partition: int, *, window_s: float, expected: Callable[[Turn], Mapping[str, str]]) -> None:
         self._partition = partition
         self._window_s = window_s
         self._expected = expected
@@ -183,7 +181,9 @@ class PartitionJoin:
         for arm, revision in list(waiting.missing.items()):
             reply = waiting.replies.get(arm)
             if expired or (reply is not None and (reply.shed or waiting.production is not None)):
-                resolved.append(Resolved(self._partition, waiting.turn, arm, revision, waiting.production, reply, expired))
+                resolved.append(
+                    Resolved(self._partition, waiting.turn, arm, revision, waiting.production, reply, expired)
+                )
                 del waiting.missing[arm]
         if not waiting.missing:
             self._settle(turn_id, waiting)

@@ -30,8 +30,6 @@ class Semantic:
         right = vectors[[rows[arm] for _, arm in texts]]
         distances = (1.0 - (left * right).sum(axis=1)).clip(0.0, 1.0).tolist()
         return [
-            Score.trusted(value=round(distance, 6), abstained=None)
-            if production.strip() and arm.strip()
-            else NO_TEXT
+            Score.trusted(value=round(distance, 6), abstained=None) if production.strip() and arm.strip() else NO_TEXT
             for (production, arm), distance in zip(texts, distances, strict=True)
         ]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from shadow import broker as kafka_client
 from shadow.events import Comparison, decode
 from shadow.topology import COMPARISONS, RECORDER_GROUP
-from shadow import broker as kafka_client
 from tests.fixtures import load
 from tests.fixtures.system import System, arm
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shadow.events import EVENTS, BrokenRecordError, Reply, Turn, decode
 from tests.fixtures.events import NOW, reply, turn

@@ -75,7 +75,9 @@ def test_outcome(production, arm, expired, expected):
 
 
 def test_a_truncated_reply_is_compared_and_its_failure_noted():
-    cut = reply(arm="better", message=Message(role="assistant", content="It is"), gen_ai=GenAI(finish_reasons=["length"]))
+    cut = reply(
+        arm="better", message=Message(role="assistant", content="It is"), gen_ai=GenAI(finish_reasons=["length"])
+    )
     comparison = one(reply(), cut)
     assert comparison.outcome == "compared"
     assert comparison.candidate.failures == ["truncated"]
