@@ -1,4 +1,4 @@
-"""The control topic as each mirror sees it: which arms are paused or killed, read in full before the first turn is sent."""
+"""The control topic as each mirror sees it: is its arm paused or killed? Read in full before the first turn is sent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 
 class ControlReader:
-    """Follows ``shadow.control`` without a group: every process reads all of it. ``changed(command)`` on each change."""
+    """Follows ``shadow.control`` without a group: every process reads all of it; calls ``changed`` on each change."""
 
     def __init__(self, config: Config, arm: str, changed: Callable[[Command], None]) -> None:
         self._arm = arm
@@ -64,7 +64,7 @@ class ControlReader:
         try:
             command = Command.model_validate_json(record.value or b"")
         except ValueError as error:
-            log.error("control_record_broken", offset=record.offset, error=str(error)[:200])
+            log.warning("control_record_broken", offset=record.offset, error=str(error)[:200])
             return
         if command.state != self.state:
             log.info("control", arm=self._arm, state=command.state, by=command.by, reason=command.reason)

@@ -246,7 +246,7 @@ class Mirror(Service):  # type: ignore[misc]
         self.add_future(self.crash(error))
 
     async def _recover(self) -> None:
-        """For partitions just gained: find the replies that this arm wrote before, so that no turn is answered twice."""
+        """For partitions just gained: find the replies that this arm wrote before, so that none is answered twice."""
         consumer = self._stream.consumer
         for part in self._partitions.values():
             if part.recovering_since_s is None:

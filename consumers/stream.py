@@ -1,7 +1,7 @@
 """Ordered batches from Kafka with explicit commits: aiokafka, Faust's own driver, inside a Faust application.
 
 One rule makes rebalances safe: work on records and changes of ownership exclude each other (:attr:`Stream.lock`), and
-a batch that was fetched before the last assignment is dropped, because its partitions are read again from the last commit.
+a batch that was fetched before the last assignment is dropped: its partitions are read again from the last commit.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ class Limits(Section):
 class Sampling(Section):
     """Which conversations an arm sees: deterministic by hash, so whole conversations are in or out.
 
-    Arms with the same salt see nested sets: a control at 0.25 answers conversations that a candidate at 1.0 answers too.
+    Arms with the same salt see nested sets: what a control at 0.25 answers, a candidate at 1.0 answers too.
     """
 
     rate: Rate = 1.0

@@ -7,7 +7,7 @@ from typing import Final
 
 ID_MAX: Final = 200
 ID_PATTERN: Final = re.compile(r"[A-Za-z0-9_](?:\.?[A-Za-z0-9_:#@+=~/-])*\.?")
-"""Ids are 1-200 ASCII characters that are safe in logs, URLs, file names and SQL; no ``..``, no leading dot or slash."""
+"""Ids are 1-200 ASCII characters, safe in logs, URLs, file names and SQL; no ``..``, no leading dot or slash."""
 
 
 def valid_id(value: str) -> bool:

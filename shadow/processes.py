@@ -21,7 +21,7 @@ WITHIN_S: Final = 60.0
 WRONG_USE: Final = 2
 
 
-class PartFailed(Exception):
+class PartFailed(Exception):  # noqa: N818 (says what happened)
     """A part that cannot be kept running; the message is one line that says which and why."""
 
 
@@ -132,7 +132,7 @@ def consumer_parts(arms: Sequence[str], *, config: str | None, metrics_port: int
 
 
 def environment() -> dict[str, str]:
-    """This process's environment, for its parts."""
+    """The environment of this process, for its parts."""
     return dict(os.environ)
 
 

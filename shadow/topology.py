@@ -26,7 +26,7 @@ MAX_RECORD_BYTES: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic. ``partitions`` None: as many as the configuration says, the same for all topics keyed by conversation."""
+    """One topic. ``partitions`` None: as the configuration says, the same for all topics keyed by conversation."""
 
     name: str
     holds: str

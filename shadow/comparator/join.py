@@ -84,7 +84,7 @@ class _Waiting:
 
 
 class PartitionJoin:
-    """Joins the records of one partition. ``expected(turn)`` gives the arms that must answer it, with their revisions."""
+    """Joins the records of one partition. ``expected(turn)`` gives the arms that must answer, with revisions."""
 
     def __init__(self, partition: int, *, window_s: float, expected: Callable[[Turn], Mapping[str, str]]) -> None:
         self._partition = partition

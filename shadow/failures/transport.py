@@ -10,9 +10,9 @@ CUT: Final = frozenset({"length", "max_tokens"})
 
 
 class Transport:
-    """The failure that the caller recorded (timeout, provider_error, rate_limited), ``empty`` and ``truncated``. < 1 us.
+    """The failure that the caller recorded (timeout, provider_error, rate_limited), ``empty``, ``truncated``. < 1 us.
 
-    A reply of nothing but tool calls is not empty. ``truncated`` rests on the finish reason, which the model's server gives.
+    A reply of nothing but tool calls is not empty. ``truncated`` rests on the server's finish reason.
     """
 
     version: Final = 1

@@ -17,7 +17,7 @@ class Admission:
         self.breaker = Breaker(failures=limits.breaker_failures, probe_s=limits.breaker_probe_s)
 
     def decide(self, *, paused: bool, turn_bytes: int, age_s: float, now_s: float) -> ShedReason | None:
-        """None: send it. Otherwise the first reason that holds, in the order: paused, too large, too old, budget, breaker.
+        """None: send it. Else the first reason that holds, in the order: paused, too large, too old, budget, breaker.
 
         ``age_s`` is the time since the turn's arrival, ``now_s`` wall-clock Unix seconds.
         """

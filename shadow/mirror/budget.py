@@ -26,11 +26,11 @@ class Budget:
         self._spent: dict[int, dict[int, float]] = {}
 
     def own(self, partition: int) -> None:
-        """This worker has taken over a partition."""
+        """Take a partition over: this worker counts for it from now on."""
         self._spent[partition] = {}
 
     def disown(self, partition: int) -> None:
-        """Another worker has it now."""
+        """Give a partition up: another worker has it now."""
         self._spent.pop(partition, None)
 
     def spend(self, partition: int, cost_usd: float, at_s: float) -> None:

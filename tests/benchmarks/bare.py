@@ -1,7 +1,7 @@
 """The yardsticks: a bare aiokafka loop over the same records. ``python -m tests.benchmarks.bare BOOTSTRAP MODE COUNT``.
 
 ``decode``: orjson and nothing else. ``join``: decode, join in a dict, the same measures in batches; it checks nothing,
-keeps nothing, emits nothing and commits nothing. Prints seconds from the first record to the last, by the clock and of CPU.
+keeps nothing, emits nothing and commits nothing. Prints seconds from the first record to the last, by clock and CPU.
 """
 
 from __future__ import annotations

@@ -138,7 +138,7 @@ def committing_groups(bootstrap: list[str], count: int) -> set[str]:
 
 @pytest.mark.slow
 def test_p01_support_topics_hold_what_the_tap_wrote_and_nothing_of_the_caller_travels(system, endpoint):
-    """With all parts running: count and bytes of ``support.*`` are the Tap's, groups are ours, requests are the arm's."""
+    """With all parts running: count and bytes of ``support.*`` are the Tap's, groups ours, requests the arm's."""
     system.start_all()
     with Tap(system.config.broker.bootstrap) as tap:
         sent = recording(tap)

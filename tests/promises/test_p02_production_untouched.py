@@ -1,4 +1,4 @@
-"""P2: production is untouched. Here: an arm that is dead, unreachable or slow delays neither the Tap nor another arm."""
+"""P2: production is untouched. Here: a dead, unreachable or slow arm delays neither the Tap nor another arm."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def stored(system: System) -> dict[str, int]:
 
 
 def test_p02_a_dead_an_unreachable_and_a_slow_candidate_delay_neither_the_others_nor_the_tap(system):
-    """The healthy arms have all turns while the bad ones have not half; the Tap holds nothing back and drops nothing."""
+    """The healthy arms have all turns while the bad ones have not half; the Tap holds back and drops nothing."""
     system.start_all()
     system.await_assigned("comparator", *(f"mirror.{name}" for name in (*HEALTHY, *BAD)))
     with Tap(system.config.broker.bootstrap) as tap:

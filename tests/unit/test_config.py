@@ -85,5 +85,5 @@ def test_a_file_that_is_not_there_says_how_to_name_one(tmp_path):
 
 
 def test_an_unknown_arm_is_answered_with_the_known_ones():
-    with pytest.raises(ConfigError, match="'nobody'.*control, better"):
+    with pytest.raises(ConfigError, match=r"'nobody'.*control, better"):
         parse(GOOD, "x").arm("nobody")
