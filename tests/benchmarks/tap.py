@@ -1,23 +1,22 @@
 """What a Tap call costs its caller, with the broker alive, dead (closed port) and slow (accepts, never answers).
 
-``python -m tests.benchmarks.tap --bootstrap 127.0.0.1:9092``: a 1 KB turn per call, paced and in a tight loop.
+A turn of 1 kB per call; production calls seldom, so the paced figures include what cold caches cost.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import orjson
 
 from shadow.tap import Tap
-
-GOAL = "goal: p50 <= 10 us, p99 <= 50 us"
+from tests.benchmarks.figure import Figure, Scale
 
 
 def messages(size: int) -> list[dict[str, Any]]:
@@ -72,23 +71,7 @@ def slow() -> Iterator[str]:
         yield f"127.0.0.1:{listener.getsockname()[1]}"
 
 
-def row(name: str, bootstrap: str, calls: int, pace_s: float) -> str:
-    """One line of the table."""
-    cpu = time.process_time()
-    began = time.perf_counter()
-    costs, tap = measure(bootstrap, calls, pace_s)
-    took, cpu = time.perf_counter() - began, time.process_time() - cpu
-    stats = tap.stats()
-    tap.close(0.2 if name != "alive" else 20)
-    p50, p99, top = costs[len(costs) // 2] * 1e6, costs[int(len(costs) * 0.99)] * 1e6, costs[-1] * 1e6
-    pace = f"{1 / pace_s:,.0f}/s" if pace_s else "tight"
-    return (
-        f"{name:6} {pace:>8} {calls / took:>9,.0f} {p50:>8.1f} {p99:>8.1f} {top:>10,.0f} {cpu / took:>6.0%} "
-        f"{stats.queued:>8} {sum(stats.dropped.values()):>8}"
-    )
-
-
-def yardstick(calls: int, pace_s: float) -> str:
+def json_alone(calls: int, pace_s: float) -> list[float]:
     """The same for one ``orjson.dumps`` of the record and nothing else: what this machine makes of the pace."""
     record, costs = {"turn_id": "t", "conversation_id": "c", "messages": messages(1000)}, []
     for _ in range(calls):
@@ -97,28 +80,22 @@ def yardstick(calls: int, pace_s: float) -> str:
         costs.append(time.perf_counter() - begin)
         if pace_s:
             time.sleep(pace_s)
-    costs.sort()
-    pace = f"{1 / pace_s:,.0f}/s" if pace_s else "tight"
-    p50, p99, top = costs[len(costs) // 2] * 1e6, costs[int(len(costs) * 0.99)] * 1e6, costs[-1] * 1e6
-    return f"{'(json)':6} {pace:>8} {'':>9} {p50:>8.1f} {p99:>8.1f} {top:>10,.0f}"
+    return sorted(costs)
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bootstrap", required=True)
-    parser.add_argument("--calls", type=int, default=20_000)
-    options = parser.parse_args()
-    size = len(orjson.dumps(messages(1000))) + 190
-    print(f"Tap.turn on the caller's thread, a record of about {size} bytes ({GOAL})")
-    print("broker     pace   calls/s   p50 us   p99 us     max us    cpu   queued  dropped")
-    for pace_s in (0.001, 0.0):
-        print(yardstick(options.calls // (4 if pace_s else 1), pace_s))
-        print(row("alive", options.bootstrap, options.calls // (4 if pace_s else 1), pace_s))
-        for name, place in (("dead", dead), ("slow", slow)):
-            with place() as bootstrap:
-                print(row(name, bootstrap, options.calls // (4 if pace_s else 1), pace_s))
+def figures(bootstrap: str, folder: Path, scale: Scale) -> Iterator[Figure]:  # noqa: ARG001 (the benchmarks' signature)
+    """p50 and p99 of a call: in a tight loop (caches warm, the sender busy) and at 1,000 calls a second."""
+    for pace_s, name in ((0.0, "tight loop"), (0.001, "1,000 calls/s")):
+        calls = scale.calls if pace_s else 5 * scale.calls
+        yardstick = _percentiles(json_alone(calls, pace_s))
+        for state, place in (("alive", lambda: contextlib.nullcontext(bootstrap)), ("dead", dead), ("slow", slow)):
+            with place() as address:
+                costs, tap = measure(address, calls, pace_s)
+                tap.close(20 if state == "alive" else 0.2)
+            yield Figure(
+                f"Tap call, broker {state}, {name}", _percentiles(costs), f"{yardstick} json alone", "goal 10 / 50 us"
+            )
 
 
-if __name__ == "__main__":
-    main()
+def _percentiles(costs: list[float]) -> str:
+    return f"p50 {costs[len(costs) // 2] * 1e6:.1f} us, p99 {costs[int(len(costs) * 0.99)] * 1e6:.1f} us"
