@@ -71,12 +71,15 @@ ArmName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 UnixSeconds = Annotated[float, Field(ge=EARLIEST_CLOCK_S, lt=LATEST_CLOCK_S)]
 """Wall-clock time, Unix seconds (UTC), of the process that measured it; between the years 2001 and 2100."""
 
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+LARGEST: Final = 2**53
+"""Numbers beyond it are no measurement, and no ledger takes them: a record that holds one is broken when it arrives."""
+
+Seconds = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
 """A duration from a monotonic clock."""
 
 Ratio = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0)]
-Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, le=LARGEST)]
+Dollars = Annotated[float, Field(ge=0, le=LARGEST, allow_inf_nan=False)]
 
 
 class Record(BaseModel):
@@ -192,7 +195,9 @@ class Reply(Event):
     turn_id: Id
     conversation_id: Id
     arm: ArmName = PRODUCTION
-    arm_revision: str = Field("", max_length=64, description="Hash of the arm's whole configuration.")
+    arm_revision: str = Field(
+        "", max_length=64, pattern=r"^[!-~]*$", description="Hash of the arm's whole configuration."
+    )
     occurred_at: UnixSeconds = Field(description="When the reply was complete.")
     message: Message | None = None
     failure: Failure | None = None

@@ -19,6 +19,7 @@ SCHEMA_VERSION: Final = "1.0"
 PRODUCTION: Final = "production"
 EARLIEST_CLOCK_S: Final = 978_307_200.0
 LATEST_CLOCK_S: Final = 4_102_444_800.0
+LARGEST: Final = 2**53
 MAX_DETAIL: Final = 500
 MAX_METADATA: Final = 32
 ROLES: Final = frozenset({"system", "developer", "user", "assistant", "tool"})
@@ -134,9 +135,9 @@ def amount(field: str, value: Any) -> float | None:
     """A finite number >= 0, or None. Raises :class:`RefusedError`."""
     if value is None:
         return None
-    if isinstance(value, (int, float)) and math.isfinite(value) and value >= 0:
+    if isinstance(value, (int, float)) and 0 <= value <= LARGEST:
         return float(value)
-    raise _invalid(field, "must be a finite number >= 0")
+    raise _invalid(field, "must be a finite number >= 0, and at most 2**53")
 
 
 def _text(field: str, value: Any) -> str:
@@ -202,8 +203,8 @@ def _gen_ai(value: Any) -> dict[str, Any]:
         if item is None:
             continue
         if short.endswith("_tokens"):
-            if type(item) is not int or item < 0:
-                raise _invalid(name, "must be a whole number >= 0")
+            if type(item) is not int or not 0 <= item <= LARGEST:
+                raise _invalid(name, "must be a whole number >= 0, and at most 2**53")
         elif short == "finish_reasons":
             item = [_text(name, reason) for reason in _list(name, item)]
         else:
@@ -213,8 +214,8 @@ def _gen_ai(value: Any) -> dict[str, Any]:
 
 
 def _index(value: Any) -> int:
-    if type(value) is not int or value < 0:
-        raise _invalid("turn_index", "must be a whole number >= 0")
+    if type(value) is not int or not 0 <= value <= LARGEST:
+        raise _invalid("turn_index", "must be a whole number >= 0, and at most 2**53")
     return value
 
 
