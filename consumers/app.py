@@ -7,6 +7,8 @@ record; docs/design/delivery.md has the figures.
 
 from __future__ import annotations
 
+import gc
+
 import faust
 from faust.app import BootStrategy
 from mode import Service
@@ -38,4 +40,8 @@ def run(group: str, config: Config, service: Service) -> None:
     )
     app.service(service)
     worker = faust.Worker(app, redirect_stdouts=False, override_logging=False, console_port=0, quiet=True)
+    worker.spinner = None  # it writes terminal codes into logs that are no terminal
+    # What is loaded by now stays, and what waits for a reply is many objects and no garbage: collect seldom.
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
     worker.execute_from_commandline()
