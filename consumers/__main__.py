@@ -58,6 +58,14 @@ CONSUMERS: Final[dict[str, Callable[[Config, Metrics, str], None]]] = {
 }
 
 
+def _serve(metrics: Metrics, host: str, port: int) -> None:
+    try:
+        metrics.serve(host, port)
+    except OSError as error:
+        what = f"/metrics: port {port} on {host} cannot be used ({error.strerror})"
+        raise ConfigError([f"{what}: stop what holds it, or set metrics.port"]) from None
+
+
 def main() -> int:
     """Run the consumer that the arguments name; 2 for wrong use, 1 if it crashed."""
     parser = argparse.ArgumentParser(prog="python -m consumers", description=__doc__)
@@ -74,7 +82,7 @@ def main() -> int:
         config = load(given.config, environ=os.environ)
         metrics = Metrics(process)
         if given.metrics_port:
-            metrics.serve(config.metrics.host, given.metrics_port)
+            _serve(metrics, config.metrics.host, given.metrics_port)
         CONSUMERS[given.name](config, metrics, given.arm)
     except ConfigError as error:
         log.error("wrong_configuration", problem=str(error))  # noqa: TRY400 (the user's to mend: no traceback)
