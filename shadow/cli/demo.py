@@ -46,6 +46,7 @@ def demo(ctx: click.Context, *, seconds: float, rate: float, seed: int) -> None:
     config, console = _configuration(path), wide_console()
     logs.configure("demo")
     stopped = stop_on_signals()
+    _require_port()
     console.print(f"Starting broker, {len(config.arms)} mirrors, comparator, recorder; logs in {FOLDER}/logs")
     with running(config, path, FOLDER / "logs", environ=_environment(config)) as tree:
         server = [sys.executable, "-m", "shadow.cli", "simulate", "serve"]
@@ -87,6 +88,17 @@ def _environment(config: Config) -> dict[str, str]:
 def _traffic(path: str, seconds: float, rate: float, seed: int) -> list[str]:
     command = [sys.executable, "-m", "shadow.cli", "--config", path, "simulate", "traffic"]
     return [*command, "--seconds", f"{seconds:g}", "--rate", f"{rate:g}", "--seed", str(seed)]
+
+
+def _require_port() -> None:
+    """The simulated models' port is free: else customers would talk to whoever answers there."""
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((HOST, DEFAULT_PORT))
+    except OSError as error:
+        what = f"port {DEFAULT_PORT} on {HOST} cannot be used ({error.strerror})"
+        raise Unavailable(f"{what}: stop what holds it, the simulated models stand there") from None
 
 
 def _await_models(tree: Tree) -> None:
