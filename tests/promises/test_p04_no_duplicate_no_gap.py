@@ -64,11 +64,9 @@ def deliver_again(system: System) -> None:
     """Every comparison once more, to the byte."""
     address = system.config.broker.bootstrap
     producer = kafka_client.producer(address)
-    count = 0
     for record in kafka_client.read(address, COMPARISONS):
         decode(Comparison, record.value, record.key)
         producer.send(COMPARISONS, key=record.key, value=record.value)
-        count += 1
     producer.flush(30)
     producer.close()
     deadline = time.monotonic() + 30
