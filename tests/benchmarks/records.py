@@ -15,10 +15,10 @@ from shadow.events import GenAI, Message, RecordRef, Reply, Turn
 from shadow.topology import ARM_REPLIES, REPLIES, TURNS
 
 ARMS: Final = ("control", "better", "worse")
-WORDS: Final = (
+WORDS: Final = (  # noqa: SIM905 (shorter to read than a list)
     "your order parcel refund card account password delivery invoice agent today tomorrow please thank sorry we can "
     "will have has been sent check number address shop week money back again help not yet soon number wait reply"
-).split()  # noqa: SIM905 (shorter to read than a list)
+).split()
 
 
 def sentence(chance: random.Random, words: int) -> str:
