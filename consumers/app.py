@@ -27,6 +27,9 @@ class _WithoutFaustConsumer(BootStrategy):  # type: ignore[misc]
 class _App(faust.App):  # type: ignore[misc]
     BootStrategy = _WithoutFaustConsumer
 
+    def _create_directories(self) -> None:
+        """None: there are no tables, and the working directory is the user's (it may be read-only)."""
+
 
 def run(group: str, config: Config, service: Service) -> None:
     """Run ``service`` in a Faust worker until SIGTERM or SIGINT; ends the process: 0, or 1 if the service crashed."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
@@ -84,8 +83,6 @@ class Comparator(Service):  # type: ignore[misc]
 
     async def on_start(self) -> None:
         """Join the group."""
-        gc.freeze()  # what is loaded by now stays; and what waits for a reply is many objects and no garbage
-        gc.set_threshold(100_000, 50, 100)
         self._stream = Stream(
             self._config, group=COMPARATOR_GROUP, topics=TOPICS, gained=self._gained, losing=self._losing
         )

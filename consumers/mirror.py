@@ -19,7 +19,7 @@ from consumers.stream import Batch, Stream, caught_up
 from shadow.adapters import Adapter
 from shadow.config import Arm, Config
 from shadow.control import Command
-from shadow.events import BrokenRecordError, Failure, RecordRef, Reply, Turn, decode
+from shadow.events import BrokenRecordError, Failure, RecordRef, Reply, ShedReason, Turn, decode
 from shadow.metrics.exporter import Metrics
 from shadow.mirror.admission import Admission
 from shadow.mirror.sampling import choose
@@ -32,6 +32,10 @@ GRACE_S: Final = 5.0
 
 REMEMBERED: Final = 20_000
 """Turns per partition that are recognised when they are delivered a second time."""
+
+
+_REPLY: Final[dict[str, Any]] = {name: field.default for name, field in Reply.model_fields.items()}
+"""A reply's fields as they are when nothing else is said."""
 
 
 @dataclass(slots=True)
@@ -85,7 +89,7 @@ class Mirror(Service):  # type: ignore[misc]
         self._partitions: dict[int, _Partition] = {}
         self._queue: deque[_Item] = deque()
         self._calls: dict[asyncio.Task[None], _Item] = {}
-        self._writes: set[asyncio.Task[None]] = set()
+        self._writes: dict[asyncio.Future[Any], _Item] = {}
         self._moved = asyncio.Event()
         self._committed: dict[TopicPartition, int] = {}
         self._stream: Stream
@@ -162,7 +166,7 @@ class Mirror(Service):  # type: ignore[misc]
         self._count(result)
 
     def _pump(self) -> None:
-        """Start calls for the oldest turns while there is room; shed those that must not be sent."""
+        """Start work on the oldest turns while there is room: a call, or a record that says why there is none."""
         while self._queue and len(self._calls) < self._arm.limits.max_in_flight and self._queue[0].part.recovered:
             item = self._queue.popleft()
             part, turn_id = item.part, item.turn.turn_id
@@ -178,12 +182,9 @@ class Mirror(Service):  # type: ignore[misc]
                 now_s=now_s,
             )
             self._count("shed" if reason else "sent")
-            if reason:
-                self._write(item, self._reply(item, shed=reason, attempts=0))
-            else:
-                call = asyncio.create_task(self._call(item))
-                self._calls[call] = item
-                call.add_done_callback(self._ended)
+            call = asyncio.create_task(self._shed(item, reason, attempts=0) if reason else self._call(item))
+            self._calls[call] = item
+            call.add_done_callback(self._ended)
         self._gauges()
 
     def _answered_before(self, item: _Item, reply: int | None) -> None:
@@ -195,51 +196,56 @@ class Mirror(Service):  # type: ignore[misc]
         self._count("duplicate")
 
     async def _call(self, item: _Item) -> None:
-        fields = await self._asker.ask(item.turn)
-        self._write(item, self._reply(item, **fields))
+        await self._write(item, **await self._asker.ask(item.turn))
+
+    async def _shed(self, item: _Item, reason: ShedReason, *, attempts: int) -> None:
+        await self._write(item, shed=reason, attempts=attempts)
 
     def _ended(self, call: asyncio.Task[None]) -> None:
         self._calls.pop(call, None)
-        self._moved.set()
         if not call.cancelled() and (error := call.exception()) is not None:
             self._die(error)
+        self._pump()
+        self._moved.set()
 
-    def _reply(self, item: _Item, **fields: Any) -> Reply:
-        return Reply(
-            turn_id=item.turn.turn_id,
-            conversation_id=item.turn.conversation_id,
-            arm=self._arm.name,
-            arm_revision=self._revision,
-            occurred_at=time.time(),
-            turn_ref=RecordRef(partition=item.part.number, offset=item.offset),
-            **fields,
-        )
-
-    def _write(self, item: _Item, reply: Reply) -> None:
+    async def _write(self, item: _Item, **fields: Any) -> None:
         """Hand the reply to the producer; its turn is done when the broker has stored it."""
-        self._admission.budget.spend(item.part.number, reply.cost_usd or 0.0, reply.occurred_at)
+        turn, part = item.turn, item.part
+        reply = Reply.trusted(**{
+            **_REPLY,
+            "turn_id": turn.turn_id,
+            "conversation_id": turn.conversation_id,
+            "arm": self._arm.name,
+            "arm_revision": self._revision,
+            "occurred_at": time.time(),
+            "turn_ref": RecordRef.trusted(partition=part.number, offset=item.offset),
+            **fields,
+        })
+        self._admission.budget.spend(part.number, reply.cost_usd or 0.0, reply.occurred_at)
         value = reply.to_json()
         if len(value) > MAX_RECORD_BYTES:
             too_long = Failure(kind="truncated", detail=f"a reply of {len(value)} bytes does not fit into a record")
             value = reply.model_copy(update={"message": None, "failure": too_long}).to_json()
-        write = asyncio.create_task(self._deliver(item, value))
-        self._writes.add(write)
+        write = await self._stream.producer.send(
+            ARM_REPLIES, value, key=turn.conversation_id.encode(), partition=part.number
+        )
+        self._writes[write] = item
         write.add_done_callback(self._written)
 
-    async def _deliver(self, item: _Item, value: bytes) -> None:
-        key, part = item.turn.conversation_id.encode(), item.part
-        stored = await self._stream.producer.send_and_wait(ARM_REPLIES, value, key=key, partition=part.number)
-        part.replied[item.offset] = part.answered[item.turn.turn_id] = stored.offset
-        part.next_reply = max(part.next_reply, stored.offset + 1)
+    def _written(self, write: asyncio.Future[Any]) -> None:
+        item = self._writes.pop(write)
+        if write.cancelled():
+            return
+        if (error := write.exception()) is not None:
+            self._die(error)
+            return
+        part, offset = item.part, write.result().offset
+        part.replied[item.offset] = part.answered[item.turn.turn_id] = offset
+        part.next_reply = max(part.next_reply, offset + 1)
         while len(part.answered) > REMEMBERED:
             part.answered.pop(next(iter(part.answered)))
         assert part.acks is not None  # noqa: S101 (its turn has been read)
         part.acks.done(item.offset)
-
-    def _written(self, write: asyncio.Task[None]) -> None:
-        self._writes.discard(write)
-        if not write.cancelled() and (error := write.exception()) is not None:
-            self._die(error)
 
     def _die(self, error: BaseException) -> None:
         log.error("mirror_failed", arm=self._arm.name, error=repr(error))
@@ -319,7 +325,7 @@ class Mirror(Service):  # type: ignore[misc]
         if command.state == "killed":
             for call, item in list(self._calls.items()):
                 call.cancel()
-                self._write(item, self._reply(item, shed="paused", attempts=1))
+                self.add_future(self._shed(item, "paused", attempts=1))
         self._moved.set()
 
     async def _moved_within(self, seconds: float) -> None:

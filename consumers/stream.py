@@ -25,6 +25,7 @@ SESSION_MS: Final = 6_000  # the embedded broker lets a join take half of it
 REQUEST_MS: Final = 60_000  # rides out a broker's restart
 FETCH_WAIT_MS: Final = 100
 COMMIT_EVERY_S: Final = 0.5
+LINGER_MS: Final = 20  # a request per reply would cost more than the reply
 PAUSE_AFTER_ERROR_S: Final = 0.5
 
 Batch = dict[TopicPartition, list[Any]]
@@ -90,7 +91,7 @@ class Stream(ConsumerRebalanceListener):  # type: ignore[misc]
             acks="all",
             enable_idempotence=not embedded,
             request_timeout_ms=REQUEST_MS,
-            linger_ms=2,
+            linger_ms=LINGER_MS,
             max_batch_size=MAX_RECORD_BYTES,
             max_request_size=2 * MAX_RECORD_BYTES,
         )

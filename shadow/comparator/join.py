@@ -7,11 +7,13 @@ that a restart reads every unfinished turn again together with all of its replie
 
 from __future__ import annotations
 
+import zlib
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import takewhile
-from typing import Final, Literal
+from types import MappingProxyType
+from typing import Any, Final, Literal
 
 from shadow.events import PRODUCTION, Reply, Turn
 
@@ -23,8 +25,8 @@ Coordinates = tuple[str, int]
 REMEMBERED_WINDOWS: Final = 2
 """For how many join windows a resolved turn is still recognised, ..."""
 
-DECODED: Final = 2_000
-"""How many records of a partition are kept as events; older ones wait as raw bytes: they are a tenth of the size."""
+DECODED: Final = 500
+"""How many records of a partition are kept as events; older ones wait as compressed bytes: they are a tenth of the size."""
 
 REMEMBERED_TURNS: Final = 50_000
 """... and how many of them at most: about 10 MB."""
@@ -32,25 +34,43 @@ REMEMBERED_TURNS: Final = 50_000
 
 @dataclass(slots=True)
 class Held:
-    """A record that waits: as an event at first, then as raw bytes, so that waiting costs little memory."""
+    """A record that waits: as an event at first, later packed: ``event`` is None and ``value`` compressed."""
 
     value: bytes
     at: Coordinates
     arrived_s: float
     event: Turn | Reply | None
     shed: bool = False
+    digest: int = 0
+
+    def pack(self) -> None:
+        """Keep the bytes alone, compressed: a tenth of the size."""
+        self.digest = hash(self.value)
+        self.value = zlib.compress(self.value, 1)
+        self.event = None
+
+    def same_as(self, value: bytes) -> bool:
+        """Whether a second delivery is the same to the byte (by hash)."""
+        return self.hash() == hash(value)
+
+    def hash(self) -> int:
+        """Hash of the record's bytes, within this process."""
+        return hash(self.value) if self.event is not None else self.digest
 
     def turn(self) -> Turn:
         """The record as a turn."""
-        event = self.event or Turn.__pydantic_validator__.validate_json(self.value)
+        event = self.event or Turn.__pydantic_validator__.validate_json(zlib.decompress(self.value))
         assert isinstance(event, Turn)  # noqa: S101 (narrows the type: the topic decides it)
         return event
 
     def reply(self) -> Reply:
         """The record as a reply."""
-        event = self.event or Reply.__pydantic_validator__.validate_json(self.value)
+        event = self.event or Reply.__pydantic_validator__.validate_json(zlib.decompress(self.value))
         assert isinstance(event, Reply)  # noqa: S101 (narrows the type: the topic decides it)
         return event
+
+
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +92,10 @@ class _Waiting:
 
     since_s: float
     turn: Held | None = None
-    missing: dict[str, str] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     production: Held | None = None
-    replies: dict[str, Held] = field(default_factory=dict)
-    extra: list[Coordinates] = field(default_factory=list)
+    replies: Mapping[str, Held] = field(default_factory=lambda: NOTHING)
+    extra: tuple[Coordinates, ...] = ()
 
     def coordinates(self) -> list[Coordinates]:
         """Every record that this turn holds back."""
@@ -107,14 +127,14 @@ class PartitionJoin:
         known = self._known.get(turn.turn_id)
         waiting = self._waiting.get(turn.turn_id)
         if known is not None or (waiting is not None and waiting.turn is not None):
-            first = known[1] if known else hash(waiting.turn.value)  # type: ignore[union-attr]
+            first = known[1] if known else waiting.turn.hash()  # type: ignore[union-attr]
             self._hold_or_release(turn.turn_id, at)
             return ("duplicate" if first == hash(value) else "conflict"), []
         if waiting is None:
             waiting = self._waiting[turn.turn_id] = _Waiting(since_s=arrived_s)
         waiting.turn = self._keep(Held(value, at, arrived_s, turn))
         waiting.since_s = arrived_s
-        waiting.missing = dict(self._expected(turn))
+        waiting.missing = self._expected(turn)
         self._order.append((at[1], turn.turn_id))
         return "accepted", self._resolve(turn.turn_id, waiting)
 
@@ -129,17 +149,17 @@ class PartitionJoin:
         waiting = self._waiting.setdefault(reply.turn_id, _Waiting(since_s=arrived_s))
         held = waiting.production if reply.arm == PRODUCTION else waiting.replies.get(reply.arm)
         if held is not None:
-            waiting.extra.append(at)
-            same = reply.arm != PRODUCTION or hash(held.value) == hash(value)
+            waiting.extra += (at,)
+            same = reply.arm != PRODUCTION or held.same_as(value)
             return ("duplicate" if same else "conflict"), []
         if waiting.turn is not None and reply.arm != PRODUCTION and reply.arm not in waiting.missing:
-            waiting.extra.append(at)
+            waiting.extra += (at,)
             return "unexpected", []
         record = self._keep(Held(value, at, arrived_s, reply, shed=reply.shed is not None))
         if reply.arm == PRODUCTION:
             waiting.production = record
         else:
-            waiting.replies[reply.arm] = record
+            waiting.replies = {**waiting.replies, reply.arm: record}
         return "accepted", self._resolve(reply.turn_id, waiting) if waiting.turn else []
 
     def advance(self, replies_s: float, turns_s: float) -> list[Resolved]:
@@ -163,7 +183,7 @@ class PartitionJoin:
     def pack(self) -> None:
         """Keep what has waited longest as raw bytes only; what came last is likely to be needed soon."""
         while len(self._fresh) > DECODED:
-            self._fresh.popleft().event = None
+            self._fresh.popleft().pack()
 
     def take_released(self) -> list[Coordinates]:
         """The records released since the last call: they may be committed once what they resolved is stored."""
@@ -177,14 +197,14 @@ class PartitionJoin:
     def _resolve(self, turn_id: str, waiting: _Waiting, *, expired: bool = False) -> list[Resolved]:
         """The arms of this turn that are decided now; settles the turn when none is missing any more."""
         assert waiting.turn is not None  # noqa: S101 (callers have checked)
-        resolved = []
-        for arm, revision in list(waiting.missing.items()):
+        resolved, missing = [], waiting.missing
+        for arm, revision in missing.items():
             reply = waiting.replies.get(arm)
             if expired or (reply is not None and (reply.shed or waiting.production is not None)):
                 resolved.append(
                     Resolved(self._partition, waiting.turn, arm, revision, waiting.production, reply, expired)
                 )
-                del waiting.missing[arm]
+                waiting.missing = {other: rev for other, rev in waiting.missing.items() if other != arm}
         if not waiting.missing:
             self._settle(turn_id, waiting)
         return resolved
@@ -193,15 +213,17 @@ class PartitionJoin:
         turn, production = waiting.turn, waiting.production
         assert turn is not None  # noqa: S101 (callers have checked)
         del self._waiting[turn_id]
-        self._known[turn_id] = (turn.arrived_s, hash(turn.value), hash(production.value) if production else 0)
+        self._known[turn_id] = (turn.arrived_s, turn.hash(), production.hash() if production else 0)
         self._settled[turn_id] = waiting.coordinates()
         while self._order and self._order[0][1] in self._settled:
             self._released.extend(self._settled.pop(self._order.popleft()[1]))
 
     def _hold_or_release(self, turn_id: str, at: Coordinates) -> None:
         waiting = self._waiting.get(turn_id)
-        held = waiting.extra if waiting is not None else self._settled.get(turn_id, self._released)
-        held.append(at)
+        if waiting is not None:
+            waiting.extra += (at,)
+        else:
+            self._settled.get(turn_id, self._released).append(at)
 
     def _forget(self, before_s: float) -> None:
         for turn_id in list(self._known):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Final, Literal
 
 from shadow.config import Arm
@@ -40,11 +41,13 @@ class Sampler:
 
     def __init__(self, arms: Iterable[Arm]) -> None:
         self._arms = [(arm, arm.revision) for arm in arms]
+        self._sets: dict[tuple[str, ...], Mapping[str, str]] = {}
 
-    def expected(self, turn: Turn) -> dict[str, str]:
-        """The arms that must answer ``turn``: name to revision."""
-        return {
+    def expected(self, turn: Turn) -> Mapping[str, str]:
+        """The arms that must answer ``turn``: name to revision. Turns with the same arms share one mapping."""
+        chosen = {
             arm.name: revision
             for arm, revision in self._arms
             if choose(arm, turn.conversation_id, turn.metadata) == "sampled"
         }
+        return self._sets.setdefault(tuple(chosen), MappingProxyType(chosen))

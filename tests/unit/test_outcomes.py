@@ -31,7 +31,7 @@ class Broken:
 
 def resolved(production, arm, *, expired=False, name="better"):
     def held(event, topic):
-        return Held(event.to_json(), (topic, 3), 1_790_000_001.0, None) if event else None
+        return Held(event.to_json(), (topic, 3), 1_790_000_001.0, event) if event else None
 
     return Resolved(2, held(turn(), TURNS), name, "r1", held(production, REPLIES), held(arm, ARM_REPLIES), expired)
 
