@@ -1,0 +1,185 @@
+"""``shadow control``: an arm is paused, resumed, killed through one topic, within about a second, and stays so."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shadow import broker as kafka_client
+from shadow.events import Reply, decode
+from shadow.ledger import Ledger
+from shadow.tap import Tap
+from shadow.topology import ARM_REPLIES
+from tests.fixtures.system import ROOT, System, arm
+
+pytestmark = [pytest.mark.slow]
+
+ONE_BY_ONE_S = 0.1
+HEARD_WITHIN = 30
+"""Turns, one every 0.1 s, of which the first may still go the old way: three times what is promised."""
+
+
+@pytest.fixture
+def meter(tmp_path: Path) -> Path:
+    """The turns that reached the candidate's model, one a line."""
+    file = tmp_path / "meter"
+    file.touch()
+    return file
+
+
+@pytest.fixture
+def system(tmp_path: Path, broker: str, meter: Path) -> Iterator[System]:
+    metered = {"type": "callable", "target": "tests.fixtures.models:metered", "settings": {"meter": str(meter)}}
+    hanging = {**metered, "settings": {"meter": str(meter), "seconds": 3600}}
+    arms = [
+        arm("control", "tests.fixtures.models:instant"),
+        {**arm("better"), "adapter": metered},
+        {**arm("stuck", limits={"timeout_s": 60, "deadline_s": 60, "max_age_s": 20}), "adapter": hanging},
+    ]
+    arms[2]["scope"] = {"tier": ["stuck"]}
+    made = System(tmp_path, broker, arms, comparator={"join_window_s": 90})
+    made.start("comparator", "recorder", "mirror.control")
+    yield made
+    made.close()
+
+
+def control(system: System, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "shadow.cli", "--config", str(system.file), "control", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+
+
+def say(tap: Tap, conversation: str, turns: int, **fields: Any) -> None:
+    for index in range(turns):
+        with tap.call(
+            conversation_id=conversation,
+            turn_index=index,
+            messages=[{"role": "user", "content": "Where is my order?"}],
+            **fields,
+        ) as call:
+            call.reply("On Tuesday.")
+
+
+def say_one_by_one(tap: Tap, conversation: str, turns: int) -> None:
+    """As customers do: a command given meanwhile shows from one turn to the next."""
+    for index in range(turns):
+        tap.turn(conversation_id=conversation, turn_index=index, messages=[{"role": "user", "content": "And now?"}])
+        tap.reply(conversation_id=conversation, turn_id=f"{conversation}:{index}", message="On Tuesday.")
+        time.sleep(ONE_BY_ONE_S)
+
+
+def replies(system: System, name: str) -> dict[str, Reply]:
+    """An arm's replies, by turn."""
+    found = (
+        decode(Reply, each.value, each.key) for each in kafka_client.read(system.config.broker.bootstrap, ARM_REPLIES)
+    )
+    return {each.turn_id: each for each in found if each.arm == name}
+
+
+def until(true: Callable[[], bool], system: System, timeout_s: float = 45) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < deadline, system.logs()
+        time.sleep(0.1)
+
+
+def turns_over(asked: list[bool]) -> int:
+    """At which turn the answers changed, once and for good; fails if they went to and fro."""
+    changed = [index for index in range(1, len(asked)) if asked[index] != asked[index - 1]]
+    assert len(changed) <= 1, asked
+    return changed[0] if changed else 0
+
+
+def test_pause_sheds_new_turns_and_resume_goes_on_each_within_about_a_second(system, meter):
+    """While turns come one by one: from some turn on, and for good, all are shed; the ledger says why; others go on."""
+    system.start("mirror.better")
+    system.await_assigned("comparator", "mirror.better", "mirror.control")
+    with Tap(system.config.broker.bootstrap) as tap:
+        say(tap, "before", 5)
+        until(lambda: len(replies(system, "better")) == 5, system)
+        paused = control(system, "pause", "better", "--reason", "too dear", "--by", "ada")
+        assert (paused.returncode, paused.stdout) == (0, "better: paused\n")
+        say_one_by_one(tap, "paused", HEARD_WITHIN + 10)
+        assert control(system, "resume", "better").returncode == 0
+        say_one_by_one(tap, "resumed", HEARD_WITHIN + 10)
+    turns = 5 + 2 * (HEARD_WITHIN + 10)
+    report = system.settled(turns=turns)
+    assert report.balanced
+    found = replies(system, "better")
+    shed = {
+        run: [found[f"{run}:{n}"].shed == "paused" for n in range(HEARD_WITHIN + 10)] for run in ("paused", "resumed")
+    }
+    assert turns_over(shed["paused"]) <= HEARD_WITHIN
+    assert shed["paused"][-1]
+    assert turns_over(shed["resumed"]) <= HEARD_WITHIN
+    assert not shed["resumed"][-1]
+    count = sum(map(sum, shed.values()))
+    assert report.arms["better"].outcomes == {"compared": turns - count, "shed": count}
+    assert report.arms["control"].outcomes == {"compared": turns}
+    with Ledger(system.config.ledger.url) as ledger:
+        assert ledger.stats()["arms"]["better"]["reasons"] == {"paused": count}
+    asked = set(meter.read_text().split())
+    assert not asked & {turn_id for turn_id, each in found.items() if each.shed}, "the model was asked all the same"
+    assert "too dear" in system.log("mirror.better")
+
+
+def test_a_pause_outlives_the_mirror_it_is_read_before_the_first_turn_is_sent(system, meter):
+    """Paused while its mirror is dead and turns wait: not one of them reaches the model."""
+    system.start("mirror.better")
+    system.await_assigned("comparator", "mirror.better", "mirror.control")
+    system.kill("mirror.better")
+    with Tap(system.config.broker.bootstrap) as tap:
+        say(tap, "waiting", 20)
+    assert control(system, "pause", "better").returncode == 0
+    system.start("mirror.better")
+    assert system.settled(turns=20).arms["better"].outcomes == {"shed": 20}
+    system.kill("mirror.better")
+    system.start("mirror.better")
+    with Tap(system.config.broker.bootstrap) as tap:
+        say(tap, "later", 20)
+    report = system.settled(turns=40)
+    assert report.balanced
+    assert report.arms["better"].outcomes == {"shed": 40}
+    assert meter.read_text() == ""
+
+
+def test_kill_gives_up_the_calls_under_way(system, meter):
+    """Calls that would hang for a minute end at once as shed(paused); each turn has one reply; resume asks again."""
+    system.start("mirror.stuck")
+    system.await_assigned("comparator", "mirror.stuck", "mirror.control")
+    with Tap(system.config.broker.bootstrap) as tap:
+        say(tap, "hanging", 10, metadata={"tier": "stuck"})
+        until(lambda: len(meter.read_text().split()) == 10, system)
+        assert not replies(system, "stuck")
+        begun = time.monotonic()
+        assert control(system, "kill", "stuck").returncode == 0
+        until(lambda: len(replies(system, "stuck")) == 10, system)
+        assert time.monotonic() - begun < 30, "they ended by their time-out, not by the command"
+        say(tap, "killed", 5, metadata={"tier": "stuck"})
+        report = system.settled(turns=15)
+        assert report.balanced
+        assert report.arms["stuck"].outcomes == {"shed": 15}
+        found = replies(system, "stuck")
+        assert [found[f"hanging:{n}"].attempts for n in range(10)] == [1] * 10
+        assert [found[f"killed:{n}"].attempts for n in range(5)] == [0] * 5
+        records = kafka_client.read(system.config.broker.bootstrap, ARM_REPLIES)
+        assert sum(json.loads(each.value)["arm"] == "stuck" for each in records) == 15
+        assert control(system, "resume", "stuck").returncode == 0
+        until(lambda: "state=running" in system.log("mirror.stuck").replace("'", ""), system)
+        say(tap, "resumed", 5, metadata={"tier": "stuck"})
+        until(lambda: len(meter.read_text().split()) == 15, system)
+
+
+def test_wrong_use_is_one_line(system):
+    """An unknown arm is the user's mistake (exit 2) and the known ones are named."""
+    done = control(system, "pause", "nobody")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+    for name in ("nobody", "control", "better", "stuck"):
+        assert name in done.stderr
