@@ -77,8 +77,8 @@ def reasons(system: System) -> dict[str, int]:
 def test_p05_overshoot_is_bounded_also_across_kill_9(system, meter):
     """Killed in the middle of its budget and again after it: what was spent today is read from the arm's own replies.
 
-    Answers that were under way at a kill -9 cost money and leave no record: the model's own meter may be ahead by the
-    in-flight limit for each kill, and no more.
+    What is lost at a kill -9 costs money and leaves no record: calls under way, and answers that the broker had not
+    stored yet. The model's own meter may be ahead by the in-flight limit of each, and no more.
     """
     system.start_all()
     system.await_assigned("mirror.dear")
@@ -92,7 +92,7 @@ def test_p05_overshoot_is_bounded_also_across_kill_9(system, meter):
     assert USD_PER_DAY <= spent(system) <= USD_PER_DAY + IN_FLIGHT * DEAREST
     assert reasons(system) == {"budget": FIRST - report.arms["dear"].outcomes["compared"]}
     answered = report.arms["dear"].outcomes["compared"]
-    assert answered <= calls(meter) <= answered + IN_FLIGHT
+    assert answered <= calls(meter) <= answered + 2 * IN_FLIGHT
 
     before, called = spent(system), calls(meter)
     time.sleep(1.5)  # time enough to commit: the restart must look further back than its committed offsets
