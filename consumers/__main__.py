@@ -27,11 +27,15 @@ log = structlog.get_logger()
 def _mirror(config: Config, metrics: Metrics, arm: str) -> None:
     from consumers.app import run  # noqa: PLC0415 (each process loads only what it runs)
     from consumers.mirror import Mirror  # noqa: PLC0415
-    from shadow.adapters import create  # noqa: PLC0415
+    from shadow.adapters import AdapterConfigError, create  # noqa: PLC0415
     from shadow.topology import mirror_group  # noqa: PLC0415
 
     chosen = config.arm(arm)
-    run(mirror_group(arm), config, Mirror(config, metrics, chosen, create(chosen, environ=os.environ)))
+    try:
+        adapter = create(chosen, environ=os.environ)
+    except AdapterConfigError as error:
+        raise ConfigError([str(error)]) from None
+    run(mirror_group(arm), config, Mirror(config, metrics, chosen, adapter))
 
 
 def _comparator(config: Config, metrics: Metrics, _arm: str) -> None:

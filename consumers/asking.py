@@ -33,7 +33,7 @@ class Asker:
         """
         loop, limits = asyncio.get_running_loop(), self._arm.limits
         begun = loop.time()
-        failure, latency, attempt = Failure(kind="timeout", detail="no attempt within the deadline"), None, 0
+        failure, latency, attempt = Failure(kind="timeout"), None, 0
         while await self._may_call(begun):
             attempt += 1
             started = loop.time()
@@ -64,6 +64,10 @@ class Asker:
             if not retryable or wait is None:
                 break
             await asyncio.sleep(wait)
+        if (
+            attempt == 0
+        ):  # our own pace, or the arm's Retry-After, has not let it through in time: no failure of the arm
+            return {"shed": "too_old", "attempts": 0}
         return {"failure": failure, "latency_s": latency, "attempts": attempt}
 
     async def close(self) -> None:
@@ -81,10 +85,11 @@ class Asker:
         loop, rate = asyncio.get_running_loop(), self._arm.limits.requests_per_s
         at = max(loop.time(), self._hold_until)
         if rate is not None:
-            at = self._next_slot = max(at, self._next_slot)
-            self._next_slot += 1 / rate
+            at = max(at, self._next_slot)
         if at >= begun + self._arm.limits.deadline_s:
             return False
+        if rate is not None:
+            self._next_slot = at + 1 / rate
         if at > loop.time():
             await asyncio.sleep(at - loop.time())
         return True

@@ -15,6 +15,7 @@ from mode import Service
 from consumers.acks import OffsetTracker
 from consumers.stream import Batch, Stream, caught_up
 from shadow import plugins
+from shadow.broker import Headers
 from shadow.comparator.compare import compare
 from shadow.comparator.join import PartitionJoin, Resolved
 from shadow.config import Config
@@ -53,7 +54,7 @@ class _Output:
     """What one batch leads to, before it is sent: records by (topic, partition), and the offsets that then are done."""
 
     comparisons: list[Comparison] = field(default_factory=list)
-    letters: list[tuple[bytes, bytes, list[tuple[str, bytes]]]] = field(default_factory=list)
+    letters: list[tuple[bytes, bytes | None, Headers]] = field(default_factory=list)
     released: list[tuple[_Partition, list[tuple[str, int]]]] = field(default_factory=list)
 
 
@@ -94,7 +95,7 @@ class Comparator(Service):  # type: ignore[misc]
             await self._losing(self._stream.owned)
         await self._stream.stop()
 
-    @Service.task
+    @Service.task  # type: ignore[untyped-decorator]
     async def _run(self) -> None:
         while not self.should_stop:
             epoch, batch = await self._stream.read(max_records=MAX_RECORDS)
@@ -156,12 +157,14 @@ class Comparator(Service):  # type: ignore[misc]
         for part in self._partitions.values():
             clocks = {topic: await self._read_until(part, topic, now_s) for topic in TOPICS}
             resolved += part.join.advance(min(clocks[REPLIES], clocks[ARM_REPLIES]), clocks[TURNS])
+            if unmatched := part.join.take_unmatched():
+                self._metrics.counter("shadow_comparator_records", REPLIES, "unmatched").inc(unmatched)
 
     async def _read_until(self, part: _Partition, topic: str, now_s: float) -> float:
         """The broker's time up to which this topic has been read: that of the last fetch if it left nothing over."""
         tp = TopicPartition(topic, part.number)
         if await caught_up(self._stream.consumer, tp):
-            fetched_s = self._stream.consumer.last_poll_timestamp(tp) / 1000
+            fetched_s: float = self._stream.consumer.last_poll_timestamp(tp) / 1000
             return max(part.read_until_s[topic], min(fetched_s, now_s) - LATE_APPEND_S)
         return part.read_until_s[topic]
 
@@ -210,7 +213,8 @@ class Comparator(Service):  # type: ignore[misc]
     def _align(self) -> None:
         """Keep what waits in memory bounded; see :func:`_to_pause`."""
         limit = self._config.comparator.max_waiting_turns // max(1, len(self._partitions))
-        pause, resume = [], []
+        pause: list[TopicPartition] = []
+        resume: list[TopicPartition] = []
         for part in self._partitions.values():
             ends = {topic: self._at_end(TopicPartition(topic, part.number)) for topic in TOPICS}
             clocks = {topic: float("inf") if ends[topic] else part.read_until_s[topic] for topic in TOPICS}
@@ -241,9 +245,7 @@ class Comparator(Service):  # type: ignore[misc]
             await self._commit()
         self._partitions = {}
 
-    def _letter(
-        self, record: Any, error: BrokenRecordError, now_s: float
-    ) -> tuple[bytes, bytes, list[tuple[str, bytes]]]:
+    def _letter(self, record: Any, error: BrokenRecordError, now_s: float) -> tuple[bytes, bytes | None, Headers]:
         log.warning(
             "dead_letter", topic=record.topic, partition=record.partition, offset=record.offset, reason=error.reason
         )
@@ -275,8 +277,8 @@ class Comparator(Service):  # type: ignore[misc]
                 delay.observe(max(0.0, comparison.compared_at - comparison.production_replied_at))
         for labels, count in outcomes.items():
             self._metrics.counter("shadow_outcomes", *labels).inc(count)
-        for labels, count in failures.items():
-            self._metrics.counter("shadow_failures", *labels).inc(count)
+        for failed, count in failures.items():
+            self._metrics.counter("shadow_failures", *failed).inc(count)
 
 
 def _one(join: PartitionJoin, topic: str, record: Any, now_s: float) -> tuple[str, list[Resolved]]:

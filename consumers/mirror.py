@@ -120,7 +120,7 @@ class Mirror(Service):  # type: ignore[misc]
         await self._control.stop()
         await self._asker.close()
 
-    @Service.task
+    @Service.task  # type: ignore[untyped-decorator]
     async def _run(self) -> None:
         capacity = 2 * self._arm.limits.max_in_flight + 100
         while not self.should_stop:
@@ -211,16 +211,18 @@ class Mirror(Service):  # type: ignore[misc]
     async def _write(self, item: _Item, **fields: Any) -> None:
         """Hand the reply to the producer; its turn is done when the broker has stored it."""
         turn, part = item.turn, item.part
-        reply = Reply.trusted(**{
-            **_REPLY,
-            "turn_id": turn.turn_id,
-            "conversation_id": turn.conversation_id,
-            "arm": self._arm.name,
-            "arm_revision": self._revision,
-            "occurred_at": time.time(),
-            "turn_ref": RecordRef.trusted(partition=part.number, offset=item.offset),
-            **fields,
-        })
+        reply = Reply.trusted(
+            **{
+                **_REPLY,
+                "turn_id": turn.turn_id,
+                "conversation_id": turn.conversation_id,
+                "arm": self._arm.name,
+                "arm_revision": self._revision,
+                "occurred_at": time.time(),
+                "turn_ref": RecordRef.trusted(partition=part.number, offset=item.offset),
+                **fields,
+            }
+        )
         self._admission.budget.spend(part.number, reply.cost_usd or 0.0, reply.occurred_at)
         value = reply.to_json()
         if len(value) > MAX_RECORD_BYTES:
@@ -324,8 +326,8 @@ class Mirror(Service):  # type: ignore[misc]
     def _commanded(self, command: Command) -> None:
         if command.state == "killed":
             for call, item in list(self._calls.items()):
-                call.cancel()
-                self.add_future(self._shed(item, "paused", attempts=1))
+                if call.cancel():  # False: it is done, and its reply is on its way
+                    self.add_future(self._shed(item, "paused", attempts=1))
         self._moved.set()
 
     async def _moved_within(self, seconds: float) -> None:

@@ -126,7 +126,7 @@ class Arm(Section):
 class Control(Arm):
     """Production's model asked again in shadow: the noise floor."""
 
-    name: Literal["control"] = CONTROL  # type: ignore[assignment]
+    name: Literal["control"] = CONTROL
 
 
 class Production(Section):
@@ -311,7 +311,12 @@ def _what(error: dict[str, Any]) -> str:
 
 def _known_fields(loc: Iterable[int | str]) -> list[str]:
     """The fields of the section that ``loc`` points into."""
-    known = {"candidates": Arm, "control": Control, "openai": OpenAIAdapter, "callable": CallableAdapter}
+    known: dict[str, type[Section]] = {
+        "candidates": Arm,
+        "control": Control,
+        "openai": OpenAIAdapter,
+        "callable": CallableAdapter,
+    }
     known |= {"production": Production, "comparator": Comparator, "slices": Slices, "gate": Gate, "broker": Broker}
     known |= {"ledger": Ledger, "metrics": Metrics, "limits": Limits, "sampling": Sampling, "price": Price}
     section: type[Section] = Config

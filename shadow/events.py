@@ -318,7 +318,7 @@ def decode(event: type[E], value: bytes | None, key: bytes | None, *, arrived_s:
     arrived. An old date is no fault: a record may have waited, or been mended and sent again.
     """
     try:
-        record = event.__pydantic_validator__.validate_json(value or b"")
+        record: E = event.__pydantic_validator__.validate_json(value or b"")
     except ValidationError as error:
         raise _broken(error) from None
     fields = record.__dict__

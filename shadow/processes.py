@@ -27,11 +27,15 @@ class PartFailed(Exception):  # noqa: N818 (says what happened)
 
 @dataclass(slots=True)
 class Part:
-    """One process of the tree. ``once``: it ends by itself, and that is no failure if its exit code is 0."""
+    """One process of the tree. ``once``: it ends by itself, and that is no failure if its exit code is 0.
+
+    ``vital``: what it held is lost with it, so the tree ends with it too.
+    """
 
     name: str
     command: Sequence[str]
     once: bool = False
+    vital: bool = False
     process: subprocess.Popen[bytes] | None = None
     deaths: deque[float] = field(default_factory=lambda: deque(maxlen=RESTARTS))
 
@@ -61,6 +65,10 @@ class Tree:
         self._spawn(part)
         return part
 
+    def adopt(self, part: Part) -> None:
+        """Watch, and stop in the end, a part that has been started elsewhere."""
+        self._parts.append(part)
+
     def check(self) -> list[str]:
         """Start again what has died; one line for each. Raises :class:`PartFailed` where that is no use."""
         lines = []
@@ -72,7 +80,7 @@ class Tree:
             now = time.monotonic()
             part.deaths.append(now)
             often = len(part.deaths) == RESTARTS and now - part.deaths[0] < WITHIN_S
-            if part.once or code == WRONG_USE or often:
+            if part.once or part.vital or code == WRONG_USE or often:
                 raise PartFailed(why)
             self._spawn(part)
             lines.append(f"{why}; started again")

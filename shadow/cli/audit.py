@@ -42,7 +42,7 @@ def settled(config: Config, *, since: float = 0.0, until: float = float("inf"), 
     """The audit's report, repeated until nothing is in flight or ``wait_s`` is over."""
     deadline = time.monotonic() + wait_s
     try:
-        with Ledger(config.ledger.url) as ledger:
+        with Ledger(config.ledger.url, create=False) as ledger:
             while True:
                 report = run_audit(config, ledger, since_s=since, until_s=until)
                 if not report.in_flight or time.monotonic() >= deadline:

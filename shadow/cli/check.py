@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from shadow import plugins
+from shadow.adapters import AdapterConfigError, create
 from shadow.cli.root import Unavailable, configuration, print_json
 
 
@@ -17,7 +20,9 @@ def check(ctx: click.Context, *, as_json: bool) -> None:
     try:
         plugins.measures(config.comparator.measures)
         plugins.detectors()
-    except plugins.PluginError as error:
+        for arm in config.arms:
+            create(arm, environ=os.environ)
+    except (plugins.PluginError, AdapterConfigError) as error:
         raise Unavailable(str(error)) from None
     arms = [
         {"arm": arm.name, "owner": arm.owner, "revision": arm.revision, "sampling": arm.sampling.rate}
@@ -26,6 +31,6 @@ def check(ctx: click.Context, *, as_json: bool) -> None:
     if as_json:
         print_json({"arms": arms, "broker": config.broker.bootstrap, "ledger": config.ledger.url.split("@")[-1]})
         return
-    for arm in arms:
-        click.echo(f"{arm['arm']:<20} owner {arm['owner']:<16} revision {arm['revision']} sampling {arm['sampling']:g}")
+    for row in arms:
+        click.echo(f"{row['arm']:<20} owner {row['owner']:<16} revision {row['revision']} sampling {row['sampling']:g}")
     click.echo("good")

@@ -45,7 +45,7 @@ def demo(ctx: click.Context, *, seconds: float, rate: float, seed: int) -> None:
     path = ctx.find_root().obj or str(resources.files("shadow.simulate").joinpath("demo.yaml"))
     config, console = _configuration(path), wide_console()
     logs.configure("demo")
-    stopped = stop_on_signals()
+    stopped, began = stop_on_signals(), time.time() - 1.0
     _require_port()
     console.print(f"Starting broker, {len(config.arms)} mirrors, comparator, recorder; logs in {FOLDER}/logs")
     with running(config, path, FOLDER / "logs", environ=_environment(config)) as tree:
@@ -57,7 +57,7 @@ def demo(ctx: click.Context, *, seconds: float, rate: float, seed: int) -> None:
         if stopped.is_set():
             raise Unavailable("interrupted")
         console.print("Traffic has ended; waiting for the last replies ...")
-        report = settled(config, wait_s=DRAIN_S)
+        report = settled(config, since=began, wait_s=DRAIN_S)
         with Ledger(config.ledger.url) as ledger:
             console.print(render(View(config, ledger).snapshot()))
     show(report, console)

@@ -14,7 +14,7 @@ import structlog
 from shadow import broker, logs
 from shadow.cli.root import Unavailable, configuration
 from shadow.config import Config
-from shadow.processes import PartFailed, Tree, consumer_parts, environment
+from shadow.processes import Part, PartFailed, Tree, consumer_parts, environment
 
 log = structlog.get_logger()
 
@@ -47,12 +47,13 @@ def stop_on_signals() -> threading.Event:
 @contextmanager
 def running(config: Config, path: str | None, log_dir: Path | None, *, environ: dict[str, str]) -> Iterator[Tree]:
     """The whole process tree, up: the embedded broker if the configuration wants it, the topics, the consumers."""
-    embedded = None
     tree = Tree(environ=environ, logs=log_dir)
     try:
         if config.broker.embedded:
             STATE.mkdir(exist_ok=True)
-            embedded = broker.start_embedded(config.broker.port, (log_dir or STATE) / "broker.log")
+            log_file = (log_dir or STATE) / "broker.log"
+            process = broker.start_embedded(config.broker.port, log_file)
+            tree.adopt(Part("broker (memory only: its records are gone)", (), vital=True, process=process))
         broker.ensure_topics(config)
         for part in consumer_parts([arm.name for arm in config.arms], config=path, metrics_port=config.metrics.port):
             tree.start(part)
@@ -62,9 +63,6 @@ def running(config: Config, path: str | None, log_dir: Path | None, *, environ: 
         raise Unavailable(str(error)) from None
     finally:
         tree.stop()
-        if embedded is not None:
-            embedded.terminate()
-            embedded.wait()
 
 
 def watch_over(tree: Tree) -> None:

@@ -30,7 +30,7 @@ def watch(ctx: click.Context, *, seconds: float | None, as_json: bool) -> None:
     """Show turns a second, each arm's outcomes, divergence and failures, and how far the consumers are behind."""
     config, console = configuration(ctx), wide_console()
     try:
-        with Ledger(config.ledger.url) as ledger:
+        with Ledger(config.ledger.url, create=False) as ledger:
             view = View(config, ledger)
             if as_json:
                 print_json(view.snapshot())
@@ -60,7 +60,7 @@ class View:
         now, turns = time.monotonic(), sum(broker.end_offsets(address, [TURNS]).values())
         rate = (turns - self._before[1]) / (now - self._before[0]) if self._before else None
         self._before = (now, turns)
-        groups = {mirror_group(arm.name): (TURNS,) for arm in self.config.arms}
+        groups: dict[str, tuple[str, ...]] = {mirror_group(arm.name): (TURNS,) for arm in self.config.arms}
         groups |= {COMPARATOR_GROUP: (TURNS, REPLIES, ARM_REPLIES), RECORDER_GROUP: (COMPARISONS,)}
         behind = {group: sum(lag.values()) for group, lag in broker.lags(address, groups).items()}
         return {"turns": turns, "turns_per_s": rate, "lag": behind, **self.ledger.stats()}

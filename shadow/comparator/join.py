@@ -26,7 +26,7 @@ REMEMBERED_WINDOWS: Final = 2
 """For how many join windows a resolved turn is still recognised, ..."""
 
 DECODED: Final = 500
-"""How many records of a partition are kept as events; older ones wait as compressed bytes: they are a tenth of the size."""
+"""How many records of a partition are kept as events; older ones are packed, to a tenth of the size."""
 
 REMEMBERED_TURNS: Final = 50_000
 """... and how many of them at most: about 10 MB."""
@@ -116,7 +116,7 @@ class PartitionJoin:
         self._known: dict[str, tuple[float, int, int]] = {}  # resolved: arrived, digests of turn, production
         self._fresh: deque[Held] = deque()
         self._released: list[Coordinates] = []
-        self.unmatched = 0
+        self._unmatched = 0
 
     def __len__(self) -> int:
         """How many turns wait, those of which only a reply has come included."""
@@ -174,7 +174,7 @@ class PartitionJoin:
             if waiting.turn is not None and waiting.since_s <= replies_s - self._window_s:
                 resolved += self._resolve(turn_id, waiting, expired=True)
             elif waiting.turn is None and waiting.since_s <= turns_s - self._window_s:
-                self.unmatched += len(waiting.coordinates())
+                self._unmatched += len(waiting.coordinates())
                 self._released.extend(waiting.coordinates())
                 del self._waiting[turn_id]
         self._forget(replies_s - REMEMBERED_WINDOWS * self._window_s)
@@ -189,6 +189,11 @@ class PartitionJoin:
         """The records released since the last call: they may be committed once what they resolved is stored."""
         released, self._released = self._released, []
         return released
+
+    def take_unmatched(self) -> int:
+        """How many replies have been given up since the last call, because their turn has not come."""
+        unmatched, self._unmatched = self._unmatched, 0
+        return unmatched
 
     def _keep(self, held: Held) -> Held:
         self._fresh.append(held)

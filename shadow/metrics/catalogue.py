@@ -39,8 +39,7 @@ def _histogram(name: str, labels: tuple[str, ...], text: str, buckets: tuple[flo
 CATALOGUE: Final[tuple[Family, ...]] = (
     _gauge("shadow_build_info", ("version", "process"), "Build of this process; always 1."),
     _counter("shadow_mirror_records", ("candidate", "result"), "Turns a mirror read: sampled_out, out_of_scope, "
-             "duplicate, malformed, answered_before, sent, shed."),
-    _gauge("shadow_mirror_lag_records", ("topic", "partition"), "Records not yet committed of an owned partition."),
+             "duplicate, malformed, sent, shed."),
     _counter("shadow_candidate_attempts", ("candidate", "outcome"), "Calls to an arm, by how they ended."),
     _histogram("shadow_candidate_request_duration_seconds", ("candidate",), "Time of an arm's whole answer.", SECONDS),
     _histogram("shadow_candidate_time_to_first_token_seconds", ("candidate",), "Time to its first token.", SECONDS),
@@ -51,9 +50,8 @@ CATALOGUE: Final[tuple[Family, ...]] = (
     _gauge("shadow_candidate_paused", ("candidate",), "1 while an arm is paused or killed."),
     _gauge("shadow_candidate_info", ("candidate", "team", "role", "revision", "gen_ai_request_model"),
            "An arm that turns are mirrored to; always 1."),
-    _histogram("shadow_production_request_duration_seconds", (), "Time of production's whole answer.", SECONDS),
     _counter("shadow_comparator_records", ("topic", "result"), "Records the comparator read: accepted, duplicate, "
-             "unmatched, unexpected, malformed."),
+             "late, conflict, unmatched, unexpected, malformed."),
     _counter("shadow_outcomes", ("candidate", "outcome", "reason"), "How sampled turns ended, one per turn and arm."),
     _counter("shadow_failures", ("candidate", "kind"), "Failures of an arm's replies."),
     _histogram("shadow_divergence_ratio", ("candidate", "measure"), "Divergence from production, 0 to 1.", RATIO),

@@ -11,7 +11,6 @@ from shadow import __version__
 from shadow.metrics.catalogue import CATALOGUE, Family
 
 _BY_NAME: Final[dict[str, Family]] = {family.name: family for family in CATALOGUE}
-_TYPES: Final = {"counter": Counter, "gauge": Gauge}
 
 
 class Metrics:
@@ -34,7 +33,8 @@ class Metrics:
         family = _BY_NAME[name]
         if family.kind == "histogram":
             return Histogram(name, family.help, family.labels, registry=self.registry, buckets=family.buckets)
-        return _TYPES[family.kind](name, family.help, family.labels, registry=self.registry)
+        kind = Counter if family.kind == "counter" else Gauge
+        return kind(name, family.help, family.labels, registry=self.registry)
 
     def _child(self, name: str, labels: tuple[str, ...]) -> Counter | Gauge | Histogram:
         family = self._family(name)

@@ -54,7 +54,7 @@ class Tap:
         conversation_id: str,
         messages: Sequence[Any],
         turn_id: str | None = None,
-        turn_index: int = 0,
+        turn_index: int | None = None,
         tools: Sequence[Any] | None = None,
         response_format: Any = None,
         params: Mapping[str, Any] | None = None,
@@ -64,8 +64,9 @@ class Tap:
     ) -> str:
         """Record what production's model is given now; the turn's id (``{conversation_id}:{turn_index}`` if not given).
 
-        ``messages`` and ``tools`` are in OpenAI chat format: dicts, or objects with ``model_dump``. They may be changed
-        as soon as this returns.
+        ``turn_index`` is how many customer turns came before; without it, the customer's messages before the last one
+        are counted. ``messages`` and ``tools`` are in OpenAI chat format: dicts, or objects with ``model_dump``. They may
+        be changed as soon as this returns.
         """
         extra = {
             "tools": tools,
@@ -77,8 +78,9 @@ class Tap:
         }
         name = ""
         try:
-            name = turn_id if turn_id is not None else f"{conversation_id}:{turn_index}"
-            record = wire.turn((conversation_id, name), turn_index, messages, time.time(), extra)
+            index = wire.turn_index(messages) if turn_index is None else turn_index
+            name = turn_id if turn_id is not None else f"{conversation_id}:{index}"
+            record = wire.turn((conversation_id, name), index, messages, time.time(), extra)
             self._put(topology.TURNS, record)
         except Exception as error:  # noqa: BLE001 - never raises into production
             self._refused("turn", error)

@@ -213,6 +213,12 @@ def _gen_ai(value: Any) -> dict[str, Any]:
     return wire
 
 
+def turn_index(messages: Any) -> int:
+    """How many customer turns came before the one that ``messages`` ends with."""
+    roles = (item.get("role") if isinstance(item, Mapping) else getattr(item, "role", None) for item in messages)
+    return max(0, list(roles).count("user") - 1)
+
+
 def _index(value: Any) -> int:
     if type(value) is not int or not 0 <= value <= LARGEST:
         raise _invalid("turn_index", "must be a whole number >= 0, and at most 2**53")

@@ -59,9 +59,9 @@ def test_a_reply_waits_for_its_turn_as_long_as_turns_have_not_been_read_that_far
     join = new_join()
     feed(join, reply(), REPLIES, 0, at=1000.0)
     join.advance(replies_s=9000.0, turns_s=1050.0)
-    assert join.unmatched == 0
+    assert join.take_unmatched() == 0
     join.advance(replies_s=9000.0, turns_s=1101.0)
-    assert join.unmatched == 1
+    assert join.take_unmatched() == 1
     assert join.take_released() == [(REPLIES, 0)]
 
 
