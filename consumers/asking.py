@@ -9,7 +9,7 @@ from typing import Any
 
 from shadow.adapters import Adapter, AdapterError, Answer
 from shadow.config import Arm
-from shadow.events import Failure, GenAI, Turn
+from shadow.events import FAILURE_KINDS, Failure, GenAI, Turn
 from shadow.metrics.exporter import Metrics
 from shadow.mirror.breaker import Breaker
 from shadow.mirror.retry import wait_before_retry
@@ -22,7 +22,15 @@ class Asker:
         self._arm = arm
         self._adapter = adapter
         self._breaker = breaker
-        self._metrics = metrics
+        name = arm.name
+        self._attempted = {
+            kind: metrics.counter("shadow_candidate_attempts", name, kind) for kind in ("ok", *FAILURE_KINDS)
+        }
+        self._duration = metrics.histogram("shadow_candidate_request_duration_seconds", name)
+        self._first_token = metrics.histogram("shadow_candidate_time_to_first_token_seconds", name)
+        self._spent = metrics.counter("shadow_candidate_cost_usd", name)
+        self._tokens_in = metrics.counter("shadow_candidate_tokens", name, "input")
+        self._tokens_out = metrics.counter("shadow_candidate_tokens", name, "output")
         self._hold_until = 0.0  # loop time: the arm asked to be left alone (Retry-After)
         self._next_slot = 0.0  # loop time: requests_per_s
 
@@ -99,20 +107,19 @@ class Asker:
         self._breaker.record(ok=False, now_s=time.time())
         if retry_after_s is not None:
             self._hold_until = max(self._hold_until, now + retry_after_s)
-        self._metrics.counter("shadow_candidate_attempts", self._arm.name, failure.kind).inc()
+        self._attempted[failure.kind].inc()
 
     def _answered(self, answer: Answer, attempt: int, latency_s: float) -> dict[str, Any]:
         self._breaker.record(ok=True, now_s=time.time())
-        name, gen_ai = self._arm.name, answer.gen_ai
-        self._metrics.counter("shadow_candidate_attempts", name, "ok").inc()
-        self._metrics.histogram("shadow_candidate_request_duration_seconds", name).observe(latency_s)
-        if answer.time_to_first_token_s is not None:
-            first = self._metrics.histogram("shadow_candidate_time_to_first_token_seconds", name)
-            first.observe(answer.time_to_first_token_s)
+        gen_ai = answer.gen_ai
         cost = self._cost(gen_ai)
-        self._metrics.counter("shadow_candidate_cost_usd", name).inc(cost)
-        self._metrics.counter("shadow_candidate_tokens", name, "input").inc(gen_ai.input_tokens or 0)
-        self._metrics.counter("shadow_candidate_tokens", name, "output").inc(gen_ai.output_tokens or 0)
+        self._attempted["ok"].inc()
+        self._duration.observe(latency_s)
+        if answer.time_to_first_token_s is not None:
+            self._first_token.observe(answer.time_to_first_token_s)
+        self._spent.inc(cost)
+        self._tokens_in.inc(gen_ai.input_tokens or 0)
+        self._tokens_out.inc(gen_ai.output_tokens or 0)
         return {
             "message": answer.message,
             "latency_s": latency_s,

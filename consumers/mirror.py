@@ -129,6 +129,7 @@ class Mirror(Service):  # type: ignore[misc]
                 self._pump()
                 if self._stream.commit_due():
                     await self._commit()
+                    self._gauges()
             if len(self._queue) >= capacity:
                 await self._moved_within(0.1)
                 continue
@@ -185,7 +186,6 @@ class Mirror(Service):  # type: ignore[misc]
             call = asyncio.create_task(self._shed(item, reason, attempts=0) if reason else self._call(item))
             self._calls[call] = item
             call.add_done_callback(self._ended)
-        self._gauges()
 
     def _answered_before(self, item: _Item, reply: int | None) -> None:
         """A turn that was delivered twice: by the Tap, or after a restart whose replies have been found."""

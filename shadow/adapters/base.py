@@ -30,7 +30,10 @@ class Adapter(Protocol):
     """Asks an arm. One instance per arm, used by many tasks of one event loop at once."""
 
     async def answer(self, turn: Turn) -> Answer:
-        """The arm's answer to ``turn``, asked once. Raises :class:`AdapterError`; cancelling it abandons the call."""
+        """The arm's answer to ``turn``, asked once. Raises :class:`AdapterError`.
+
+        The caller bounds the time: cancelling it abandons the call.
+        """
         ...
 
     async def close(self) -> None:

@@ -78,7 +78,7 @@ class OpenAIChat:
         """The session, made inside the event loop that uses it. No proxy, netrc, cookies or redirects of this host."""
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._arm.limits.max_in_flight, ttl_dns_cache=60),
-            timeout=aiohttp.ClientTimeout(total=self._arm.limits.timeout_s),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._arm.limits.timeout_s),  # the caller bounds all
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=self._headers,
             trust_env=False,

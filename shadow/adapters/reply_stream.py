@@ -88,13 +88,15 @@ class ReplyStream:
         calls = [call for _, call in sorted(self._calls.items())] or None
         reason = self._finish
         return Answer(
-            message=Message(
+            message=Message.trusted(
                 role="assistant",
                 content="".join(self._content) or None,
+                name=None,
                 tool_calls=[_tool_call(call) for call in calls] if calls else None,
+                tool_call_id=None,
             ),
             finish_reason=reason,
-            gen_ai=GenAI(
+            gen_ai=GenAI.trusted(
                 provider_name=provider,
                 request_model=model,
                 response_model=_text(self._head.get("model")),

@@ -65,8 +65,8 @@ class Tap:
         """Record what production's model is given now; the turn's id (``{conversation_id}:{turn_index}`` if not given).
 
         ``turn_index`` is how many customer turns came before; without it, the customer's messages before the last one
-        are counted. ``messages`` and ``tools`` are in OpenAI chat format: dicts, or objects with ``model_dump``. They may
-        be changed as soon as this returns.
+        are counted. ``messages`` and ``tools`` are in OpenAI chat format: dicts, or objects with ``model_dump``. They
+        may be changed as soon as this returns.
         """
         extra = {
             "tools": tools,
