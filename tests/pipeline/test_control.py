@@ -37,7 +37,7 @@ def meter(tmp_path: Path) -> Path:
 @pytest.fixture
 def system(tmp_path: Path, broker: str, meter: Path) -> Iterator[System]:
     metered = {"type": "callable", "target": "tests.fixtures.models:metered", "settings": {"meter": str(meter)}}
-    hanging = {**metered, "settings": {"meter": str(meter), "seconds": 3600}}
+    hanging = {**metered, "settings": {"meter": f"{meter}-stuck", "seconds": 3600}}
     arms = [
         arm("control", "tests.fixtures.models:instant"),
         {**arm("better"), "adapter": metered},
@@ -48,6 +48,12 @@ def system(tmp_path: Path, broker: str, meter: Path) -> Iterator[System]:
     made.start("comparator", "recorder", "mirror.control")
     yield made
     made.close()
+
+
+def asked_to_hang(meter: Path) -> list[str]:
+    """The turns that reached the model of ``stuck``."""
+    file = Path(f"{meter}-stuck")
+    return file.read_text().split() if file.exists() else []
 
 
 def control(system: System, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -151,11 +157,11 @@ def test_a_pause_outlives_the_mirror_it_is_read_before_the_first_turn_is_sent(sy
 
 def test_kill_gives_up_the_calls_under_way(system, meter):
     """Calls that would hang for a minute end at once as shed(paused); each turn has one reply; resume asks again."""
-    system.start("mirror.stuck")
-    system.await_assigned("comparator", "mirror.stuck", "mirror.control")
+    system.start("mirror.stuck", "mirror.better")
+    system.await_assigned("comparator", "mirror.stuck", "mirror.better", "mirror.control")
     with Tap(system.config.broker.bootstrap) as tap:
         say(tap, "hanging", 10, metadata={"tier": "stuck"})
-        until(lambda: len(meter.read_text().split()) == 10, system)
+        until(lambda: len(asked_to_hang(meter)) == 10, system)
         assert not replies(system, "stuck")
         begun = time.monotonic()
         assert control(system, "kill", "stuck").returncode == 0
@@ -173,7 +179,7 @@ def test_kill_gives_up_the_calls_under_way(system, meter):
         assert control(system, "resume", "stuck").returncode == 0
         until(lambda: "state=running" in system.log("mirror.stuck").replace("'", ""), system)
         say(tap, "resumed", 5, metadata={"tier": "stuck"})
-        until(lambda: len(meter.read_text().split()) == 15, system)
+        until(lambda: len(asked_to_hang(meter)) == 15, system)
 
 
 def test_wrong_use_is_one_line(system):
