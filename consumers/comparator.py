@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -28,7 +29,9 @@ from shadow.topology import ARM_REPLIES, COMPARATOR_GROUP, COMPARISONS, DEAD_LET
 log = structlog.get_logger()
 
 TOPICS: Final = (TURNS, REPLIES, ARM_REPLIES)
-MAX_RECORDS: Final = 1_500
+MAX_RECORDS: Final = 3_000
+CROWD: Final = 300
+"""Turns of a partition that wait: with more, topics are read in step."""
 LATE_APPEND_S: Final = 1.0
 """A record may become readable this long after the time that the broker stamped on it."""
 
@@ -124,7 +127,8 @@ class Comparator(Service):  # type: ignore[misc]
             if not batch:
                 await self._settle()
             await self._commit()
-            self._align()
+        # 6. Read on where it helps most.
+        self._align()
 
     def _feed(self, batch: Batch, now_s: float) -> tuple[list[Resolved], _Output]:
         resolved: list[Resolved] = []
@@ -211,14 +215,14 @@ class Comparator(Service):  # type: ignore[misc]
         self._metrics.gauge("shadow_state_turns").set(sum(len(part.join) for part in self._partitions.values()))
 
     def _align(self) -> None:
-        """Keep what waits in memory bounded; see :func:`_to_pause`."""
+        """Keep what waits in memory bounded; see :func:`to_pause`."""
         limit = self._config.comparator.max_waiting_turns // max(1, len(self._partitions))
         pause: list[TopicPartition] = []
         resume: list[TopicPartition] = []
         for part in self._partitions.values():
             ends = {topic: self._at_end(TopicPartition(topic, part.number)) for topic in TOPICS}
             clocks = {topic: float("inf") if ends[topic] else part.read_until_s[topic] for topic in TOPICS}
-            paused = _to_pause(clocks, self._config.comparator.join_window_s, full=len(part.join) > limit)
+            paused = to_pause(clocks, self._config.comparator.join_window_s, waiting=len(part.join), limit=limit)
             for topic in TOPICS:
                 (pause if topic in paused else resume).append(TopicPartition(topic, part.number))
         self._stream.consumer.pause(*pause)
@@ -294,15 +298,18 @@ def _one(join: PartitionJoin, topic: str, record: Any, now_s: float) -> tuple[st
     return join.reply(reply, record.value, at, arrived_s)
 
 
-def _to_pause(clocks: dict[str, float], window_s: float, *, full: bool) -> set[str]:
-    """The topics of a partition to stop reading for now: those more than a window ahead of the slowest.
+def to_pause(clocks: Mapping[str, float], window_s: float, *, waiting: int, limit: int) -> set[str]:
+    """The topics of a partition to stop reading for now.
 
-    Replies are never further ahead of the turns than a window, and turns wait while there are too many of them: by the
-    time that replies are a window ahead, every waiting turn has its reply or has expired, so this cannot lock up.
+    ``clocks`` is the broker's time up to which each has been read, infinite where there is nothing more to read.
+
+    A topic more than a window ahead of the slowest waits; once there is a crowd, any that is ahead does, so that a
+    backlog is read side by side and its turns need not be packed away. Turns also wait while there are too many of
+    them. Then replies are read up to a window ahead: by that time every waiting turn has its reply or has expired. So
+    one topic always moves on, and it cannot lock up.
     """
-    replies = min(clocks[REPLIES], clocks[ARM_REPLIES])
-    paused = {topic for topic in (REPLIES, ARM_REPLIES) if clocks[topic] > clocks[TURNS] + window_s + 2 * LATE_APPEND_S}
-    paused |= {topic for topic in (REPLIES, ARM_REPLIES) if clocks[topic] > replies + window_s}
-    if full or clocks[TURNS] > replies + window_s:
-        paused.add(TURNS)
-    return paused
+    full = waiting > limit
+    ahead_s = 0.0 if waiting > CROWD and not full else window_s
+    slowest = min(clocks.values())
+    paused = {topic for topic, clock in clocks.items() if slowest + ahead_s < clock < float("inf")}
+    return paused | {TURNS} if full else paused

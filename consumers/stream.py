@@ -24,6 +24,9 @@ log = structlog.get_logger()
 SESSION_MS: Final = 6_000  # the embedded broker lets a join take half of it
 REQUEST_MS: Final = 60_000  # rides out a broker's restart
 FETCH_WAIT_MS: Final = 100
+FETCH_BYTES: Final = (
+    150_000  # of a partition at once: turns and their replies come side by side, not one after the other
+)
 COMMIT_EVERY_S: Final = 0.5
 LINGER_MS: Final = 20  # a request per reply would cost more than the reply
 PAUSE_AFTER_ERROR_S: Final = 0.5
@@ -73,7 +76,7 @@ class Stream(ConsumerRebalanceListener):  # type: ignore[misc]
             partition_assignment_strategy=(RangePartitionAssignor,),
             fetch_max_wait_ms=FETCH_WAIT_MS,
             fetch_max_bytes=16 * MAX_RECORD_BYTES,
-            max_partition_fetch_bytes=MAX_RECORD_BYTES,
+            max_partition_fetch_bytes=FETCH_BYTES,
         )
         self.producer: Any = None
 

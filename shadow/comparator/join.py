@@ -25,8 +25,8 @@ Coordinates = tuple[str, int]
 REMEMBERED_WINDOWS: Final = 2
 """For how many join windows a resolved turn is still recognised, ..."""
 
-DECODED: Final = 500
-"""How many records of a partition are kept as events; older ones are packed, to a tenth of the size."""
+DECODED: Final = 1_000
+"""How many of a partition's latest records are kept as events; older ones that wait are packed to a tenth."""
 
 REMEMBERED_TURNS: Final = 50_000
 """... and how many of them at most: about 10 MB."""
@@ -42,6 +42,7 @@ class Held:
     event: Turn | Reply | None
     shed: bool = False
     digest: int = 0
+    waits: bool = True
 
     def pack(self) -> None:
         """Keep the bytes alone, compressed: a tenth of the size."""
@@ -111,7 +112,7 @@ class PartitionJoin:
         self._window_s = window_s
         self._expected = expected
         self._waiting: dict[str, _Waiting] = {}
-        self._order: deque[tuple[int, str]] = deque()  # turns by offset: (offset, turn_id)
+        self._order: deque[str] = deque()  # ids of turns, by offset
         self._settled: dict[str, list[Coordinates]] = {}  # resolved turns behind an unresolved one: records held back
         self._known: dict[str, tuple[float, int, int]] = {}  # resolved: arrived, digests of turn, production
         self._fresh: deque[Held] = deque()
@@ -135,7 +136,7 @@ class PartitionJoin:
         waiting.turn = self._keep(Held(value, at, arrived_s, turn))
         waiting.since_s = arrived_s
         waiting.missing = self._expected(turn)
-        self._order.append((at[1], turn.turn_id))
+        self._order.append(turn.turn_id)
         return "accepted", self._resolve(turn.turn_id, waiting)
 
     def reply(self, reply: Reply, value: bytes, at: Coordinates, arrived_s: float) -> tuple[Result, list[Resolved]]:
@@ -183,7 +184,9 @@ class PartitionJoin:
     def pack(self) -> None:
         """Keep what has waited longest as raw bytes only; what came last is likely to be needed soon."""
         while len(self._fresh) > DECODED:
-            self._fresh.popleft().pack()
+            held = self._fresh.popleft()
+            if held.waits:
+                held.pack()
 
     def take_released(self) -> list[Coordinates]:
         """The records released since the last call: they may be committed once what they resolved is stored."""
@@ -219,9 +222,12 @@ class PartitionJoin:
         assert turn is not None  # noqa: S101 (callers have checked)
         del self._waiting[turn_id]
         self._known[turn_id] = (turn.arrived_s, turn.hash(), production.hash() if production else 0)
+        for held in (turn, production, *waiting.replies.values()):
+            if held is not None:
+                held.waits = False
         self._settled[turn_id] = waiting.coordinates()
-        while self._order and self._order[0][1] in self._settled:
-            self._released.extend(self._settled.pop(self._order.popleft()[1]))
+        while self._order and self._order[0] in self._settled:
+            self._released.extend(self._settled.pop(self._order.popleft()))
 
     def _hold_or_release(self, turn_id: str, at: Coordinates) -> None:
         waiting = self._waiting.get(turn_id)

@@ -8,8 +8,10 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
+import orjson
 import psutil
 
 from shadow import broker
@@ -24,16 +26,21 @@ IN_FLIGHT = 16
 BODY = {"model": "support-prod", "stream": True, "stream_options": {"include_usage": True}}
 
 
-async def raw(url: str, calls: int) -> tuple[float, float]:
-    """Post ``calls`` requests, ``IN_FLIGHT`` at a time, and read each whole stream: clock and CPU seconds."""
-    left = iter(range(calls))
-    messages = [{"role": "user", "content": "Where is my order?"}]
+def bodies(count: int) -> list[dict[str, Any]]:
+    """The requests that the mirror makes of the benchmark's turns."""
+    turns = (orjson.loads(value) for _, _, value in records.records(count, replies=False))
+    return [{**BODY, "messages": turn["messages"]} for turn in turns]
+
+
+async def raw(url: str, requests: list[dict[str, Any]]) -> tuple[float, float]:
+    """Post the requests, ``IN_FLIGHT`` at a time, and read each whole stream: clock and CPU seconds."""
+    left = iter(requests)
     connector = aiohttp.TCPConnector(limit=IN_FLIGHT)
     async with aiohttp.ClientSession(connector=connector) as session:
 
         async def worker() -> None:
-            for _ in left:
-                async with session.post(f"{url}/chat/completions", json={**BODY, "messages": messages}) as response:
+            for body in left:
+                async with session.post(f"{url}/chat/completions", json=body) as response:
                     await response.read()
 
         began, used = time.perf_counter(), time.process_time()
@@ -54,8 +61,9 @@ def calls(bootstrap: str, folder: Path, scale: Scale) -> Iterator[Figure]:
     quick = arm("control", limits=limits) | {"adapter": adapter}
     sections = {"broker": {"url": bootstrap, "partitions": PARTITIONS}, "comparator": {"join_window_s": 2_000}}
     system = System(folder, bootstrap, [quick], **sections)
+    requests = bodies(scale.calls)
     try:
-        before = asyncio.run(raw(url, scale.calls))
+        before = asyncio.run(raw(url, requests))
         records.prepare([bootstrap], scale.calls, partitions=PARTITIONS, replies=False)
         system.start("mirror.control")
         process = psutil.Process(system.processes["mirror.control"].pid)
@@ -66,7 +74,7 @@ def calls(bootstrap: str, folder: Path, scale: Scale) -> Iterator[Figure]:
             time.sleep(POLL_S)
         seconds, share = time.monotonic() - began, (scale.calls - begun) / scale.calls
         cpu = (sum(process.cpu_times()[:2]) - used) / share
-        after = asyncio.run(raw(url, scale.calls))
+        after = asyncio.run(raw(url, requests))
     finally:
         system.close()
         server.terminate()
