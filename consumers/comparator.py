@@ -16,11 +16,10 @@ from mode import Service
 from consumers.acks import OffsetTracker
 from consumers.stream import Batch, Stream, caught_up
 from shadow import plugins
-from shadow.broker import Headers
 from shadow.comparator.compare import compare
 from shadow.comparator.join import PartitionJoin, Resolved
 from shadow.config import Config
-from shadow.dead_letters import letter
+from shadow.dead_letters import Letter, letter_for
 from shadow.events import PRODUCTION, BrokenRecordError, Comparison, Reply, Turn, decode
 from shadow.metrics.exporter import Metrics
 from shadow.mirror.sampling import Sampler
@@ -57,7 +56,7 @@ class _Output:
     """What one batch leads to, before it is sent: records by (topic, partition), and the offsets that then are done."""
 
     comparisons: list[Comparison] = field(default_factory=list)
-    letters: list[tuple[bytes, bytes | None, Headers]] = field(default_factory=list)
+    letters: list[Letter] = field(default_factory=list)
     released: list[tuple[_Partition, list[tuple[str, int]]]] = field(default_factory=list)
 
 
@@ -249,22 +248,12 @@ class Comparator(Service):  # type: ignore[misc]
             await self._commit()
         self._partitions = {}
 
-    def _letter(self, record: Any, error: BrokenRecordError, now_s: float) -> tuple[bytes, bytes | None, Headers]:
+    def _letter(self, record: Any, error: BrokenRecordError, now_s: float) -> Letter:
         log.warning(
             "dead_letter", topic=record.topic, partition=record.partition, offset=record.offset, reason=error.reason
         )
         self._metrics.counter("shadow_dead_letters", error.reason).inc()
-        return letter(
-            record.topic,
-            record.partition,
-            record.offset,
-            record.key,
-            record.value,
-            reason=error.reason,
-            detail=error.detail,
-            by="comparator",
-            at_s=now_s,
-        )
+        return letter_for(record, error, by="comparator", at_s=now_s)
 
     def _count(self, comparisons: list[Comparison]) -> None:
         """Count for diagnosis; verdicts read the ledger."""

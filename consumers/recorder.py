@@ -22,9 +22,9 @@ from kafka.errors import (
     UnknownMemberIdError,
 )
 
-from shadow.broker import BrokerError, Headers, publish
+from shadow.broker import BrokerError, publish
 from shadow.config import Config
-from shadow.dead_letters import letter
+from shadow.dead_letters import Letter, letter_for
 from shadow.events import BrokenRecordError, Comparison, Outcome, decode
 from shadow.ledger import Ledger, LedgerUnavailableError, comparison_row, outcome_row, unstorable
 from shadow.metrics.exporter import Metrics
@@ -40,8 +40,6 @@ BUSY_TIMEOUT_S: Final = 2.0
 """The recorder tries again by itself, and must hear a stop in between."""
 
 _NOT_MINE_ANY_MORE: Final = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
-
-Letter = tuple[bytes, bytes | None, Headers]
 
 log = structlog.get_logger()
 
@@ -223,7 +221,7 @@ def _decode(polled: dict[TopicPartition, list[Any]], now: float) -> Batch:
             try:
                 rows.append(_row(record, now, of_comparisons=of_comparisons))
             except BrokenRecordError as error:
-                batch.broken.append((error.reason, _letter(record, error, now)))
+                batch.broken.append((error.reason, letter_for(record, error, by="recorder", at_s=now)))
     return batch
 
 
@@ -237,20 +235,6 @@ def _row(record: Any, now: float, *, of_comparisons: bool) -> dict[str, Any]:
     if problem := unstorable(values):
         raise BrokenRecordError("invalid", problem)
     return values
-
-
-def _letter(record: Any, error: BrokenRecordError, now: float) -> Letter:
-    return letter(
-        record.topic,
-        record.partition,
-        record.offset,
-        record.key,
-        record.value,
-        reason=error.reason,
-        detail=error.detail,
-        by="recorder",
-        at_s=now,
-    )
 
 
 def _wind_back(consumer: Any, first: dict[TopicPartition, int]) -> None:

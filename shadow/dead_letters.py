@@ -13,13 +13,17 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from shadow.broker import Headers, Stored, publish, read
-from shadow.topology import BY_NAME, DEAD_LETTERS, MAX_RECORD_BYTES
+from shadow.events import BrokenRecordError
+from shadow.topology import BY_NAME, DEAD_LETTERS, MAX_STORED_BYTES
 
 MAX_KEY_BYTES: Final = 30_000
 """Value, key and headers together must fit into the topic's largest record."""
+
+Letter = tuple[bytes, bytes | None, Headers]
+"""A letter's Kafka key, value and headers."""
 
 _ID: Final = re.compile(r"([A-Za-z0-9._-]{1,249})/(\d{1,10})/(\d{1,19})")
 
@@ -68,14 +72,14 @@ def letter(
     detail: str,
     by: str,
     at_s: float,
-) -> tuple[bytes, bytes | None, list[tuple[str, bytes]]]:
+) -> Letter:
     """The record ``(key, value, headers)`` that sets a broken record aside. Pure: the caller sends it.
 
-    A value over 1 MB (no record of ours is larger) or a key over 30 kB is cut, and the header ``cut`` says how many
+    A value larger than our topics take, or a key over 30 kB, is cut, and the header ``cut`` says how many
     bytes both had: refusing the letter would stop the consumer that found it.
     """
     size = len(key or b"") + len(value or b"")
-    kept_value = value if value is None else value[:MAX_RECORD_BYTES]
+    kept_value = value if value is None else value[:MAX_STORED_BYTES]
     kept_key = key if key is None else key[:MAX_KEY_BYTES]
     headers = [
         ("reason", reason.encode()),
@@ -88,6 +92,21 @@ def letter(
     if (kept_value, kept_key) != (value, key):
         headers.append(("cut", str(size).encode()))
     return f"{topic}/{partition}/{offset}".encode(), kept_value, headers
+
+
+def letter_for(record: Any, error: BrokenRecordError, *, by: str, at_s: float) -> Letter:
+    """:func:`letter` for a record as a Kafka client gives it, and what is wrong with it."""
+    return letter(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.key,
+        record.value,
+        reason=error.reason,
+        detail=error.detail,
+        by=by,
+        at_s=at_s,
+    )
 
 
 def listing(bootstrap: Sequence[str]) -> list[DeadLetter]:

@@ -21,7 +21,12 @@ CONTROL: Final = "shadow.control"
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
 MAX_RECORD_BYTES: Final = 1_000_000
-"""Largest record the Tap and the mirror send; a dead letter adds headers, so topics take a little more."""
+"""Largest record the Tap and the mirror send; topics take a little more, so that no writer's rounding is refused."""
+
+MAX_STORED_BYTES: Final = MAX_RECORD_BYTES + 64_000
+"""Largest record that our topics take; a dead letter of it, with its headers, must find room too."""
+
+MAX_LETTER_BYTES: Final = MAX_STORED_BYTES + 64_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,7 @@ class Topic:
         """The topic's settings in Kafka's names. The broker stamps the time: one clock for every age and window."""
         settings = {
             "cleanup.policy": "compact" if self.compacted else "delete",
-            "max.message.bytes": str(MAX_RECORD_BYTES + 64_000),
+            "max.message.bytes": str(MAX_LETTER_BYTES if self.name == DEAD_LETTERS else MAX_STORED_BYTES),
             "message.timestamp.type": "LogAppendTime",
         }
         if not self.compacted:

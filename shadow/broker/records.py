@@ -12,7 +12,7 @@ from kafka import KafkaProducer, TopicPartition
 
 from shadow.broker.connection import ANSWER_S, BrokerError, connect, consumer, talking_to
 from shadow.broker.offsets import bounds
-from shadow.topology import MAX_RECORD_BYTES
+from shadow.topology import MAX_LETTER_BYTES
 
 STALLED_S: Final = 20.0
 """A read that has not moved for this long has lost its broker."""
@@ -108,7 +108,7 @@ def producer(bootstrap: Sequence[str]) -> Any:
             enable_idempotence=True,
             max_block_ms=int(ANSWER_S * 1000),
             delivery_timeout_ms=int(DELIVERY_S * 1000),
-            max_request_size=MAX_RECORD_BYTES + 64_000,
+            max_request_size=MAX_LETTER_BYTES,
         )
 
 

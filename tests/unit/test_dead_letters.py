@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shadow.broker import Stored
 from shadow.dead_letters import MAX_KEY_BYTES, DeadLetter, _parse, find, letter, obstacle, printable
-from shadow.topology import DEAD_LETTERS, MAX_RECORD_BYTES, TURNS
+from shadow.topology import DEAD_LETTERS, MAX_STORED_BYTES, TURNS
 
 
 def parsed(key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]) -> DeadLetter:
@@ -45,7 +45,7 @@ def test_what_is_written_is_what_is_read(key: bytes | None, value: bytes | None,
 
 def test_a_record_too_large_for_the_topic_is_cut_and_says_so() -> None:
     name, body, headers = make(key=b"k" * 100_000, value=b"v" * 10_000_000)
-    assert len(body or b"") == MAX_RECORD_BYTES
+    assert len(body or b"") == MAX_STORED_BYTES
     assert len(dict(headers)["key"]) == MAX_KEY_BYTES
     assert dict(headers)["cut"] == b"10100000"
     assert sum(len(text) + len(data) for text, data in headers) + len(name) < 64_000
