@@ -93,8 +93,6 @@ class Comparator(Service):  # type: ignore[misc]
 
     async def on_stop(self) -> None:
         """Finish the batch in hand, commit, leave the group."""
-        async with self._stream.lock:
-            await self._losing(self._stream.owned)
         await self._stream.stop()
 
     @Service.task  # type: ignore[untyped-decorator]

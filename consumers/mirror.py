@@ -114,8 +114,6 @@ class Mirror(Service):  # type: ignore[misc]
 
     async def on_stop(self) -> None:
         """Finish what is under way within the grace, commit, leave the group."""
-        async with self._stream.lock:
-            await self._losing(self._stream.owned)
         await self._stream.stop()
         await self._control.stop()
         await self._asker.close()

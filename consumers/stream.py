@@ -101,9 +101,11 @@ class Stream(ConsumerRebalanceListener):  # type: ignore[misc]
         await self.producer.start()
 
     async def stop(self) -> None:
-        """Leave the group; :meth:`on_partitions_revoked` is not called by it, so the owner settles first."""
+        """Let go of all partitions, as at a rebalance, and leave the group."""
+        await self._let_go()
         await self.consumer.stop()
-        await self.producer.stop()
+        if self.producer is not None:
+            await self.producer.stop()
 
     async def read(self, *, max_records: int, timeout_ms: int = FETCH_WAIT_MS) -> tuple[int, Batch]:
         """The next records by partition, and the assignment they belong to (for :meth:`current`)."""
@@ -152,12 +154,15 @@ class Stream(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Called by aiokafka before the group is joined again."""
-        if not revoked and not self.owned:
-            return
+        if revoked or self.owned:
+            await self._let_go()
+
+    async def _let_go(self) -> None:
+        """From here on, a batch that was read before is not this member's any more (:meth:`mine`)."""
         async with self.lock:
             losing, self.owned = self.owned, set()
-            await self._losing(losing)
             self.rebalances += 1
+            await self._losing(losing)
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Called by aiokafka after the group was joined."""
