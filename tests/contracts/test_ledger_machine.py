@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from shadow.events import OUTCOME_KINDS, Comparison
+from shadow.events import OUTCOME_KINDS, Comparison, RecordRef
 from shadow.ledger import Ledger, LedgerUnavailableError
 from tests.fixtures.comparisons import comparison, outcome
 
@@ -54,7 +54,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(batch=BATCHES)
     def fail_in_the_middle(self, batch: list[Comparison]) -> None:
         """A batch whose last row cannot be stored leaves nothing behind."""
-        broken = comparison(99, turn_ref={"partition": 0, "offset": 2**70})
+        broken = comparison(99).model_copy(update={"turn_ref": RecordRef.trusted(partition=0, offset=2**70)})
         with pytest.raises(OverflowError):
             self.ledger.write([*batch, broken], recorded_at=1.0)
 
