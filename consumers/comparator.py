@@ -219,13 +219,23 @@ class Comparator(Service):  # type: ignore[misc]
         for part in self._partitions.values():
             ends = {topic: self._at_end(TopicPartition(topic, part.number)) for topic in TOPICS}
             clocks = {topic: float("inf") if ends[topic] else part.read_until_s[topic] for topic in TOPICS}
-            paused = to_pause(clocks, self._config.comparator.join_window_s, waiting=len(part.join), limit=limit)
+            turns = part.join.turns
+            paused = to_pause(
+                clocks,
+                self._config.comparator.join_window_s,
+                turns=turns,
+                orphans=len(part.join) - turns,
+                limit=limit,
+            )
             for topic in TOPICS:
                 (pause if topic in paused else resume).append(TopicPartition(topic, part.number))
         self._stream.consumer.pause(*pause)
         self._stream.consumer.resume(*resume)
 
     def _at_end(self, tp: TopicPartition) -> bool:
+        """Whether nothing was left to read at the last fetch; not known of a topic that is not being fetched."""
+        if tp in self._stream.consumer.paused():
+            return False
         high = self._stream.consumer.highwater(tp)
         read = self._partitions[tp.partition].acks.get(tp.topic)
         return high is None or read is None or read.last + 1 >= high
@@ -285,18 +295,21 @@ def _one(join: PartitionJoin, topic: str, record: Any, now_s: float) -> tuple[st
     return join.reply(reply, record.value, at, arrived_s)
 
 
-def to_pause(clocks: Mapping[str, float], window_s: float, *, waiting: int, limit: int) -> set[str]:
+def to_pause(clocks: Mapping[str, float], window_s: float, *, turns: int, orphans: int, limit: int) -> set[str]:
     """The topics of a partition to stop reading for now.
 
-    ``clocks`` is the broker's time up to which each has been read, infinite where there is nothing more to read.
+    ``clocks`` is the broker's time up to which each has been read, infinite where there is nothing more to read;
+    ``turns`` wait for replies, ``orphans`` are replies that wait for their turn.
 
     A topic more than a window ahead of the slowest waits; once there is a crowd, any that is ahead does, so that a
-    backlog is read side by side and its turns need not be packed away. Turns also wait while there are too many of
-    them. Then replies are read up to a window ahead: by that time every waiting turn has its reply or has expired. So
-    one topic always moves on, and it cannot lock up.
+    backlog is read side by side and its turns need not be packed away. With more turns than ``limit``, turns are not
+    read: replies are, at least a window ahead, by when every turn has its reply or has expired. With more orphans than
+    that, replies are not read but turns are, by whose clock orphans are given up. So one side always moves on.
     """
-    full = waiting > limit
-    ahead_s = 0.0 if waiting > CROWD and not full else window_s
+    full = turns > limit
+    if orphans > limit and not full:
+        return {REPLIES, ARM_REPLIES}
+    ahead_s = 0.0 if turns + orphans > CROWD and not full else window_s
     slowest = min(clocks.values())
     paused = {topic for topic, clock in clocks.items() if slowest + ahead_s < clock < float("inf")}
     return paused | {TURNS} if full else paused

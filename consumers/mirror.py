@@ -44,7 +44,7 @@ class _Partition:
 
     number: int
     acks: OffsetTracker | None = None
-    answered: dict[str, int | None] = field(default_factory=dict)  # turn id: offset of its reply, None while under way
+    answered: dict[str, tuple[int, int | None]] = field(default_factory=dict)  # turn id: offset of turn, and of reply
     replied: dict[int, int] = field(default_factory=dict)  # turn offset, not committed yet: offset of its reply
     next_reply: int = 0
     recovering_since_s: float | None = None
@@ -57,6 +57,14 @@ class _Partition:
     @property
     def replies(self) -> TopicPartition:
         return TopicPartition(ARM_REPLIES, self.number)
+
+    def forget(self) -> None:
+        """Of many answered turns, forget the oldest; never one that may be delivered again after a crash."""
+        while self.acks is not None and len(self.answered) > REMEMBERED:
+            oldest = next(iter(self.answered))
+            if self.answered[oldest][0] >= self.acks.position:
+                break
+            del self.answered[oldest]
 
     def positions(self) -> dict[TopicPartition, int]:
         """The next turn to commit, and from where the replies to it and later turns are found after a crash."""
@@ -166,13 +174,13 @@ class Mirror(Service):  # type: ignore[misc]
 
     def _pump(self) -> None:
         """Start work on the oldest turns while there is room: a call, or a record that says why there is none."""
-        while self._queue and len(self._calls) < self._arm.limits.max_in_flight and self._queue[0].part.recovered:
+        while self._queue and len(self._calls) < self._arm.limits.max_in_flight and self._may_begin(self._queue[0]):
             item = self._queue.popleft()
             part, turn_id = item.part, item.turn.turn_id
             if turn_id in part.answered:
-                self._answered_before(item, part.answered[turn_id])
+                self._answered_before(item, part.answered[turn_id][1])
                 continue
-            part.answered[turn_id] = None
+            part.answered[turn_id] = (item.offset, None)
             now_s = time.time()
             reason = self._admission.decide(
                 paused=self._control.state != "running",
@@ -184,6 +192,12 @@ class Mirror(Service):  # type: ignore[misc]
             call = asyncio.create_task(self._shed(item, reason, attempts=0) if reason else self._call(item))
             self._calls[call] = item
             call.add_done_callback(self._ended)
+
+    def _may_begin(self, item: _Item) -> bool:
+        """Once it is known what was answered before, and, with a budget, what has been spent today on any partition."""
+        if self._arm.limits.usd_per_day is None:
+            return item.part.recovered
+        return all(part.recovered for part in self._partitions.values())
 
     def _answered_before(self, item: _Item, reply: int | None) -> None:
         """A turn that was delivered twice: by the Tap, or after a restart whose replies have been found."""
@@ -240,12 +254,12 @@ class Mirror(Service):  # type: ignore[misc]
             self._die(error)
             return
         part, offset = item.part, write.result().offset
-        part.replied[item.offset] = part.answered[item.turn.turn_id] = offset
+        part.replied[item.offset] = offset
+        part.answered[item.turn.turn_id] = (item.offset, offset)
         part.next_reply = max(part.next_reply, offset + 1)
-        while len(part.answered) > REMEMBERED:
-            part.answered.pop(next(iter(part.answered)))
         assert part.acks is not None  # noqa: S101 (its turn has been read)
         part.acks.done(item.offset)
+        part.forget()
 
     def _die(self, error: BaseException) -> None:
         log.error("mirror_failed", arm=self._arm.name, error=repr(error))
@@ -287,7 +301,8 @@ class Mirror(Service):  # type: ignore[misc]
             return
         part.next_reply = max(part.next_reply, record.offset + 1)
         if reply.arm == self._arm.name:
-            part.answered[reply.turn_id] = record.offset
+            at = reply.turn_ref.offset if reply.turn_ref is not None else 0
+            part.answered[reply.turn_id] = (at, record.offset)
             self._admission.budget.spend(part.number, reply.cost_usd or 0.0, reply.occurred_at)
             if reply.turn_ref is not None:
                 part.replied[reply.turn_ref.offset] = record.offset

@@ -22,7 +22,7 @@ from kafka.errors import (
     UnknownMemberIdError,
 )
 
-from shadow.broker import BrokerError, publish
+from shadow.broker import BrokerError, connect, publish
 from shadow.config import Config
 from shadow.dead_letters import Letter, letter_for
 from shadow.events import BrokenRecordError, Comparison, Outcome, decode
@@ -170,10 +170,9 @@ class Recorder:
 
 
 def _consumer(bootstrap: list[str]) -> Any:
-    return KafkaConsumer(
-        COMPARISONS,
-        OUTCOMES,
-        bootstrap_servers=bootstrap,
+    consumer = connect(
+        KafkaConsumer,
+        bootstrap,
         client_id=RECORDER_GROUP,
         group_id=RECORDER_GROUP,
         enable_auto_commit=False,
@@ -186,7 +185,10 @@ def _consumer(bootstrap: list[str]) -> Any:
         metadata_max_age_ms=5_000,  # topics made after this consumer are found this soon
         reconnect_backoff_max_ms=2_000,
         allow_auto_create_topics=False,
+        request_timeout_ms=30_000,
     )
+    consumer.subscribe([COMPARISONS, OUTCOMES])
+    return consumer
 
 
 def _patiently(part: str, make: Callable[[], Any], stop: threading.Event) -> Any:

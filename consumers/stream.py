@@ -13,7 +13,7 @@ from typing import Any, Final
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError, KafkaError
 
 from shadow.broker import BrokerError, is_embedded
 from shadow.config import Config
@@ -22,6 +22,9 @@ from shadow.topology import MAX_RECORD_BYTES
 log = structlog.get_logger()
 
 SESSION_MS: Final = 6_000  # the embedded broker lets a join take half of it
+REBALANCE_MS: Final = 30_000  # calls under way get their grace before a member is given up
+MAX_POLL_MS: Final = 1_800_000  # a full queue is no reason to be given up: the arm is slow
+COMMIT_S: Final = 5.0
 REQUEST_MS: Final = 60_000  # rides out a broker's restart
 FETCH_WAIT_MS: Final = 100
 FETCH_BYTES: Final = (
@@ -73,6 +76,8 @@ class Stream(ConsumerRebalanceListener):  # type: ignore[misc]
             auto_offset_reset="earliest",
             session_timeout_ms=SESSION_MS,
             heartbeat_interval_ms=SESSION_MS // 3,
+            rebalance_timeout_ms=REBALANCE_MS,
+            max_poll_interval_ms=MAX_POLL_MS,
             partition_assignment_strategy=(RangePartitionAssignor,),
             fetch_max_wait_ms=FETCH_WAIT_MS,
             fetch_max_bytes=16 * MAX_RECORD_BYTES,
@@ -108,13 +113,14 @@ class Stream(ConsumerRebalanceListener):  # type: ignore[misc]
             await self.producer.stop()
 
     async def read(self, *, max_records: int, timeout_ms: int = FETCH_WAIT_MS) -> tuple[int, Batch]:
-        """The next records by partition, and the assignment they belong to (for :meth:`current`)."""
+        """The next records by partition, and the assignment they belong to (for :meth:`mine`).
+
+        An error ends the process: aiokafka has then moved past records that nobody got, and a restart reads them again.
+        """
         epoch = self.rebalances
         try:
             return epoch, await self.consumer.getmany(timeout_ms=timeout_ms, max_records=max_records)
-        except KafkaError as error:
-            log.warning("fetch_failed", error=repr(error))
-            await asyncio.sleep(PAUSE_AFTER_ERROR_S)
+        except ConsumerStoppedError:  # this process is stopping
             return epoch, {}
 
     async def mine(self, epoch: int, batch: Batch) -> Batch:
@@ -135,7 +141,11 @@ class Stream(ConsumerRebalanceListener):  # type: ignore[misc]
         if not positions:
             return True
         try:
-            await self.consumer.commit(dict(positions))
+            async with asyncio.timeout(COMMIT_S):  # by itself it waits for a coordinator for ever
+                await self.consumer.commit(dict(positions))
+        except TimeoutError:
+            log.warning("commit_failed", error="no coordinator")
+            return False
         except (CommitFailedError, IllegalStateError) as error:
             log.info("commit_refused", error=type(error).__name__)
             return False

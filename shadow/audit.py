@@ -13,7 +13,7 @@ from typing import Any, Final
 from shadow import broker, dead_letters
 from shadow.config import Config
 from shadow.events import BrokenRecordError, Comparison, Turn, decode
-from shadow.ledger import Ledger
+from shadow.ledger import Ledger, Row
 from shadow.mirror.sampling import Sampler
 from shadow.topology import COMPARATOR_GROUP, COMPARISONS, RECORDER_GROUP, TURNS
 
@@ -84,15 +84,16 @@ def audit(config: Config, ledger: Ledger, *, since_s: float = 0.0, until_s: floa
     recorded = broker.committed(address, RECORDER_GROUP)
     # 2. The turns, and who must answer them.
     report = Report({arm.name: ArmAudit() for arm in config.arms})
-    known, oldest_s = _turns(config, report, resolved, since_s, until_s)
+    known, first = _turns(config, report, resolved, since_s, until_s)
     # 3. Comparisons that the recorder has not committed yet.
     awaiting = _awaiting(config, recorded)
     # 4. The ledger, last.
+    oldest_s = min((arrived_s for _, arrived_s in first.values()), default=float("inf"))
     for row in ledger.keys(since=max(since_s, oldest_s) - 1.0):
         turn = known.get(row.turn_id)
         if turn is not None and row.arm in turn.expected:
             _store(report.arms[row.arm], turn, row.turn_id, row.arm, row.outcome)
-        elif row.arm in report.arms and oldest_s <= row.turn_arrived_at and since_s <= row.turn_arrived_at < until_s:
+        elif row.arm in report.arms and since_s <= row.turn_arrived_at < until_s and _still_there(row, first):
             _name(report.arms[row.arm], "unexpected", row.turn_id)
     _balance(report, known, resolved, awaiting)
     return report
@@ -100,11 +101,13 @@ def audit(config: Config, ledger: Ledger, *, since_s: float = 0.0, until_s: floa
 
 def _turns(
     config: Config, report: Report, resolved: Mapping[tuple[str, int], int], since_s: float, until_s: float
-) -> tuple[dict[str, _Known], float]:
-    sampler, known, oldest_s = Sampler(config.arms), dict[str, _Known](), float("inf")
+) -> tuple[dict[str, _Known], dict[int, tuple[int, float]]]:
+    """The turns by id, and each partition's first record that the broker still has: offset and time."""
+    sampler, known = Sampler(config.arms), dict[str, _Known]()
+    first: dict[int, tuple[int, float]] = {}
     broken: dict[str, bool] = {}
     for record in broker.read(config.broker.bootstrap, TURNS):
-        oldest_s = min(oldest_s, record.timestamp_s)
+        first.setdefault(record.partition, (record.offset, record.timestamp_s))
         if not since_s <= record.timestamp_s < until_s:
             continue
         report.turn_records += 1
@@ -120,7 +123,16 @@ def _turns(
     if any(broken.values()):
         written = {letter.id for letter in dead_letters.listing(config.broker.bootstrap)}
         report.dead_letters_missing = [where for where, passed in broken.items() if passed and where not in written]
-    return known, oldest_s
+    return known, first
+
+
+def _still_there(row: Row, first: Mapping[int, tuple[int, float]]) -> bool:
+    """Whether the broker must still have the row's turn: it has older ones of that partition.
+
+    By offset and by time: an embedded broker begins at offset 0 again, and its earlier turns are gone.
+    """
+    offset, arrived_s = first.get(row.turn_partition, (0, float("inf")))
+    return row.turn_offset >= offset and row.turn_arrived_at >= arrived_s
 
 
 def _awaiting(config: Config, recorded: Mapping[tuple[str, int], int]) -> set[tuple[str, str]]:

@@ -87,19 +87,18 @@ class Tree:
         return lines
 
     def stop(self) -> None:
-        """Stop all parts, the last started first, each with SIGTERM, and with SIGKILL those that do not end."""
-        deadline = time.monotonic() + STOP_S
-        for part in reversed(self._parts):
-            if part.running and part.process:
-                part.process.send_signal(signal.SIGTERM)
-        for part in reversed(self._parts):
-            if part.process is None:
-                continue
-            try:
-                part.process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                part.process.kill()
-                part.process.wait()
+        """Stop all parts, the last started first, vital ones (on which the others lean) after all others.
+
+        Each gets SIGTERM, and SIGKILL if it does not end in time.
+        """
+        for vital in (False, True):
+            parts = [part for part in reversed(self._parts) if part.vital == vital and part.process is not None]
+            deadline = time.monotonic() + STOP_S
+            for part in parts:
+                if part.process is not None and part.running:
+                    part.process.send_signal(signal.SIGTERM)
+            for part in parts:
+                _await_end(part, deadline)
         self._parts.clear()
 
     def _spawn(self, part: Part) -> None:
@@ -142,6 +141,16 @@ def consumer_parts(arms: Sequence[str], *, config: str | None, metrics_port: int
 def environment() -> dict[str, str]:
     """The environment of this process, for its parts."""
     return dict(os.environ)
+
+
+def _await_end(part: Part, deadline: float) -> None:
+    if part.process is None:
+        return
+    try:
+        part.process.wait(max(0.1, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        part.process.kill()
+        part.process.wait()
 
 
 def _code(code: int) -> str:

@@ -4,7 +4,7 @@ For everything that is neither on a consumer's path nor in the Tap: the command 
 has a short timeout, and what the user can put right is a :class:`BrokerError` of one line.
 """
 
-from shadow.broker.connection import BrokerError, Partition, wait_ready
+from shadow.broker.connection import BrokerError, Partition, connect, wait_ready
 from shadow.broker.embedded import bound_to_parent, is_embedded, last_line, start_embedded
 from shadow.broker.offsets import beginning_offsets, committed, end_offsets, lag, lags
 from shadow.broker.records import Headers, Stored, producer, publish, read
@@ -19,6 +19,7 @@ __all__ = [
     "beginning_offsets",
     "bound_to_parent",
     "committed",
+    "connect",
     "end_offsets",
     "ensure_topics",
     "is_embedded",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
 from importlib import resources
@@ -15,6 +16,7 @@ from rich.console import Console
 from rich.live import Live
 
 from shadow import logs
+from shadow.audit import Report
 from shadow.broker import BrokerError
 from shadow.cli.audit import settled, show
 from shadow.cli.root import Unavailable, UserError
@@ -57,13 +59,25 @@ def demo(ctx: click.Context, *, seconds: float, rate: float, seed: int) -> None:
         if stopped.is_set():
             raise Unavailable("interrupted")
         console.print("Traffic has ended; waiting for the last replies ...")
-        report = settled(config, since=began, wait_s=DRAIN_S)
+        report = _drained(config, tree, stopped, since=began)
         with Ledger(config.ledger.url) as ledger:
             console.print(render(View(config, ledger).snapshot()))
     show(report, console)
     console.print(f"Ledger: {config.ledger.url.split('@')[-1]}")
     if not report.balanced or report.in_flight:
         ctx.exit(1)
+
+
+def _drained(config: Config, tree: Tree, stopped: threading.Event, *, since: float) -> Report:
+    """The audit's report once nothing is in flight, or after :data:`DRAIN_S`; the parts are watched over meanwhile."""
+    deadline = time.monotonic() + DRAIN_S
+    while True:
+        report = settled(config, since=since)
+        if not report.in_flight or time.monotonic() > deadline:
+            return report
+        watch_over(tree)
+        if stopped.wait(REFRESH_S):
+            raise Unavailable("interrupted")
 
 
 def _configuration(path: str) -> Config:

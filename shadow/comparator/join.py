@@ -116,15 +116,19 @@ class PartitionJoin:
         self._settled: dict[str, list[Coordinates]] = {}  # resolved turns behind an unresolved one: records held back
         self._known: dict[str, tuple[float, int, int]] = {}  # resolved: arrived, digests of turn, production
         self._fresh: deque[Held] = deque()
+        self._turns_read = -1
+        self.turns = 0
+        """How many turns wait for a reply; they expire by the time up to which replies have been read."""
         self._released: list[Coordinates] = []
         self._unmatched = 0
 
     def __len__(self) -> int:
-        """How many turns wait, those of which only a reply has come included."""
+        """How many turn ids wait: turns, and replies whose turn has not come."""
         return len(self._waiting)
 
     def turn(self, turn: Turn, value: bytes, at: Coordinates, arrived_s: float) -> tuple[Result, list[Resolved]]:
         """A turn's record arrived. ``conflict``: its id is taken by a turn with other content."""
+        self._turns_read = at[1]
         known = self._known.get(turn.turn_id)
         waiting = self._waiting.get(turn.turn_id)
         if known is not None or (waiting is not None and waiting.turn is not None):
@@ -137,6 +141,7 @@ class PartitionJoin:
         waiting.since_s = arrived_s
         waiting.missing = self._expected(turn)
         self._order.append(turn.turn_id)
+        self.turns += 1
         return "accepted", self._resolve(turn.turn_id, waiting)
 
     def reply(self, reply: Reply, value: bytes, at: Coordinates, arrived_s: float) -> tuple[Result, list[Resolved]]:
@@ -146,6 +151,9 @@ class PartitionJoin:
             self._hold_or_release(reply.turn_id, at)
             if reply.arm == PRODUCTION and known[2] and known[2] != hash(value):
                 return "conflict", []
+            return "late", []
+        if self._is_over(reply):
+            self._released.append(at)
             return "late", []
         waiting = self._waiting.setdefault(reply.turn_id, _Waiting(since_s=arrived_s))
         held = waiting.production if reply.arm == PRODUCTION else waiting.replies.get(reply.arm)
@@ -198,6 +206,11 @@ class PartitionJoin:
         unmatched, self._unmatched = self._unmatched, 0
         return unmatched
 
+    def _is_over(self, reply: Reply) -> bool:
+        """Whether an arm's reply names a turn that was read and is not known any more: it was resolved long ago."""
+        ref = reply.turn_ref
+        return ref is not None and ref.offset <= self._turns_read and reply.turn_id not in self._waiting
+
     def _keep(self, held: Held) -> Held:
         self._fresh.append(held)
         return held
@@ -221,6 +234,7 @@ class PartitionJoin:
         turn, production = waiting.turn, waiting.production
         assert turn is not None  # noqa: S101 (callers have checked)
         del self._waiting[turn_id]
+        self.turns -= 1
         self._known[turn_id] = (turn.arrived_s, turn.hash(), production.hash() if production else 0)
         for held in (turn, production, *waiting.replies.values()):
             if held is not None:

@@ -173,8 +173,8 @@ class Tap:
     def _put(self, topic: str, record: dict[str, Any]) -> None:
         value = wire.dump(record, self._max_record_bytes)
         if not self._started:
-            self._started = True
             self._sender.start()
+            self._started = True
         reason = self._buffer.put(topic, record["conversation_id"].encode(), value)
         if reason is not None:
             self._warn(reason, f"{reason}: records are dropped, the oldest first; see stats()")

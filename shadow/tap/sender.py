@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -84,12 +85,15 @@ class Sender:
         self._missing: dict[str, float] = {}
         self._deadline: float | None = None
         self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
 
     def start(self) -> None:
         """Start the thread, once."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="shadow-tap", daemon=True)
-            self._thread.start()
+        with self._starting:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="shadow-tap", daemon=True)
+                thread.start()
+                self._thread = thread
 
     def stop(self, timeout_s: float) -> None:
         """Ask the thread to send what waits and end within ``timeout_s``; returns at once."""
@@ -107,6 +111,7 @@ class Sender:
             self._producer._closed = True  # noqa: SLF001 - its finaliser would wait for a thread that is not here
         self._producer = None
         self._thread = None
+        self._starting = threading.Lock()
         self._suspect = False
         self._missing = {}
 
@@ -224,8 +229,9 @@ class Sender:
         self._warn("delivery", f"records were not delivered ({error!r:.200}); they are counted as delivery_failed")
 
     def _warn(self, subject: str, text: str, *, exc_info: bool = False) -> None:
-        if self._may_log(subject):
-            LOG.warning("shadow tap: %s", text, exc_info=exc_info)
+        with contextlib.suppress(Exception):  # a log filter of production's that raises must not end the thread
+            if self._may_log(subject):
+                LOG.warning("shadow tap: %s", text, exc_info=exc_info)
 
 
 def _end(producer: Any, timeout_s: float) -> None:

@@ -10,10 +10,10 @@ from typing import Self
 class Scale:
     """How many turns, and how often yardstick and subject take turns."""
 
-    turns: int = 20_000
-    rounds: int = 3
+    turns: int = 12_000
+    rounds: int = 2
     waiting: int = 100_000
-    seconds: float = 20.0
+    seconds: float = 15.0
     calls: int = 6_000
 
     @classmethod

@@ -73,6 +73,22 @@ def test_a_second_turn_of_the_same_id_is_a_duplicate_or_a_conflict(settled):
     assert feed(join, turn(turn_index=7), TURNS, 2)[0] == "conflict"
 
 
+def test_a_reply_to_a_turn_that_was_resolved_long_ago_is_let_go_at_once():
+    """A mirror that comes back sheds its backlog; nobody waits for turns that will not be read again."""
+    join = new_join()
+    feed(join, turn("c1:9"), TURNS, 9)
+    assert feed(join, reply("c1:3", arm="better", turn_ref={"partition": 2, "offset": 3}), ARM_REPLIES, 0)[0] == "late"
+    assert (
+        feed(join, reply("c1:9", arm="better", turn_ref={"partition": 2, "offset": 9}), ARM_REPLIES, 1)[0] == "accepted"
+    )
+    assert (
+        feed(join, reply("c2:0", arm="better", turn_ref={"partition": 2, "offset": 10}), ARM_REPLIES, 2)[0]
+        == "accepted"
+    )
+    assert join.take_released() == [(ARM_REPLIES, 0)]
+    assert (join.turns, len(join)) == (1, 2)
+
+
 def test_an_earlier_turn_that_waits_holds_back_the_records_of_later_ones():
     join = new_join({"better": "r"})
     for number in range(3):

@@ -10,9 +10,14 @@ END = float("inf")
 WINDOW = 100.0
 
 
-def paused(turns: float, replies: float, arm_replies: float, *, waiting: int = 0, limit: int = 1_000) -> set[str]:
+def paused(turns: float, replies: float, arm_replies: float, *, waiting: int = 0, orphans: int = 0) -> set[str]:
     clocks = {TURNS: turns, REPLIES: replies, ARM_REPLIES: arm_replies}
-    return to_pause(clocks, WINDOW, waiting=waiting, limit=limit)
+    return to_pause(clocks, WINDOW, turns=waiting, orphans=orphans, limit=1_000)
+
+
+def test_turns_are_read_on_while_there_are_too_many_replies_without_one():
+    assert paused(5.0, 6.0, 4.0, orphans=1_001) == {REPLIES, ARM_REPLIES}
+    assert paused(END, END, END, orphans=1_001) == {REPLIES, ARM_REPLIES}
 
 
 def test_nothing_waits_while_topics_are_read_within_a_window():
@@ -39,10 +44,13 @@ def test_turns_wait_while_there_are_too_many_of_them_and_replies_go_on():
 a_clock = st.floats(0, 1_000) | st.just(END)
 
 
-@given(a_clock, a_clock, a_clock, st.integers(0, 3_000))
-def test_something_that_can_move_on_is_always_read(turns, replies, arm_replies, waiting):
+@given(a_clock, a_clock, a_clock, st.integers(0, 3_000), st.integers(0, 3_000))
+def test_something_that_can_move_on_is_always_read(turns, replies, arm_replies, waiting, orphans):
     """Unless turns are too many: then the replies have been read a window ahead, and the waiting turns expire."""
-    stopped = paused(turns, replies, arm_replies, waiting=waiting)
+    stopped = paused(turns, replies, arm_replies, waiting=waiting, orphans=orphans)
+    if waiting <= 1_000 < orphans:
+        assert TURNS not in stopped  # by whose clock the orphans are given up
+        return
     clocks = {TURNS: turns, REPLIES: replies, ARM_REPLIES: arm_replies}
     unread = {topic for topic, clock in clocks.items() if clock < END}
     if unread and unread <= stopped:
