@@ -25,7 +25,7 @@ Coordinates = tuple[str, int]
 REMEMBERED_WINDOWS: Final = 2
 """For how many join windows a resolved turn is still recognised, ..."""
 
-DECODED: Final = 1_000
+DECODED: Final = 600
 """How many of a partition's latest records are kept as events; older ones that wait are packed to a tenth."""
 
 REMEMBERED_TURNS: Final = 50_000
