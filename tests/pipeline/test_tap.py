@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
+from deploy.kafka.run import KafkaCluster
 from shadow import events, topology
 from shadow.broker import ensure_topics, read, start_embedded
 from shadow.tap import Tap
-from tests.fixtures.brokers import config_for, free_ports
+from tests.fixtures.brokers import config_for, free_ports, wipe
 
 PARTITIONS = 3
 BODY = [{"role": "user", "content": "Where is my order?"}]
@@ -186,11 +187,15 @@ def test_an_absent_broker_does_not_make_the_sender_spin(taps: Callable[..., Tap]
     assert time.process_time() - cpu < 1
 
 
-def test_a_topic_that_is_missing_holds_up_no_other(embedded: str, taps: Callable[..., Tap]) -> None:
-    tap = taps(topics(embedded))
+def test_a_topic_that_is_missing_holds_up_no_other(kafka: KafkaCluster, taps: Callable[..., Tap]) -> None:
+    """On Kafka alone: the embedded broker makes a topic of any name that is written to."""
+    [bootstrap] = kafka.bootstrap
+    wipe(bootstrap)
+    tap = taps(topics(bootstrap))
     tap._buffer.put("support.absent", b"c", b"{}")
     unhurried(tap, 50)
     until(lambda: tap.stats().sent >= 50)
+    assert tap.stats().queued == 1  # it waits for its topic
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
