@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,22 +12,6 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # kafka-python's own: importlib.resources.read_text
     from deploy.kafka.run import KafkaCluster
     from tests.fixtures import brokers
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Warnings are errors, but for two of kafka-python's own: a message loaded by a deprecated call, a socket whose
-    connection was still under way when its client was closed."""
-    config.addinivalue_line("filterwarnings", "ignore:read_text is deprecated:DeprecationWarning")
-    config.addinivalue_line(
-        "filterwarnings", "ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"
-    )
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _leftovers() -> Iterator[None]:
-    """Collect kafka-python's unclosed sockets while the filter above still holds: it does not when pytest ends."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture
