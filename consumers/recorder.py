@@ -2,6 +2,9 @@
 
 One thread, one loop, no state but the consumer's position. While the ledger is away the position is wound back to
 what is not stored yet, the partitions rest, and polling goes on, so that the group keeps this member.
+
+kafka-python 3.0 sometimes raises from ``poll`` while a broker is away, hangs in it, or stands still. In each case the
+client is replaced: the next one begins at the last commit, and the ledger refuses what it has.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -22,6 +26,8 @@ from kafka.errors import (
     UnknownMemberIdError,
 )
 
+from consumers.hang_watch import HangWatch
+from shadow import broker
 from shadow.broker import BrokerError, connect, publish
 from shadow.config import Config
 from shadow.dead_letters import Letter, letter_for
@@ -38,6 +44,9 @@ BACKOFF_S: Final = (0.25, 5.0)
 
 BUSY_TIMEOUT_S: Final = 2.0
 """The recorder tries again by itself, and must hear a stop in between."""
+
+STALL_S: Final = (15.0, 600.0)
+"""After so long without a record, the broker is asked whether there is one; at most so long after several in vain."""
 
 _NOT_MINE_ANY_MORE: Final = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
 
@@ -66,6 +75,9 @@ class Recorder:
         self._seconds = metrics.histogram("shadow_ledger_transaction_seconds")
         self._letters = {r: metrics.counter("shadow_dead_letters", r) for r in BrokenRecordError.REASONS}
         self._uncommitted: dict[TopicPartition, OffsetAndMetadata] = {}
+        self._ask_at = 0.0  # monotonic: when to ask the broker whether records wait
+        self._patience_s = STALL_S[0]
+        self._watch: HangWatch
 
     def run(self, stop: threading.Event) -> None:
         """Record until ``stop`` is set; the batch under way is finished and committed.
@@ -76,20 +88,63 @@ class Recorder:
         if ledger is None:
             return
         with ledger:
-            consumer = _patiently("broker", lambda: _consumer(self._bootstrap), stop)
-            if consumer is None:
-                return
+            while not stop.is_set():
+                self._record(ledger, stop)
+
+    def _record(self, ledger: Ledger, stop: threading.Event) -> None:
+        """Record with one client, until ``stop`` is set or the client has to be replaced."""
+        consumer = _patiently("broker", lambda: _consumer(self._bootstrap), stop)
+        if consumer is None:
+            return
+        self._ask_at = time.monotonic() + self._patience_s
+        with HangWatch(consumer) as self._watch:
             try:
-                while not stop.is_set():
+                while not stop.is_set() and not self._stands_still(consumer):
+                    self._watch.step()
                     self.step(consumer, ledger, stop)
                 self._commit(consumer, {})
-            finally:
-                consumer.close(autocommit=False, timeout_ms=COMMIT_MS)
+            except Exception as error:
+                if not (isinstance(error, KafkaError) or self._watch.stopped):
+                    raise
+                log.warning("client_replaced", error=f"{type(error).__name__}: {error}"[:200])
+                stop.wait(BACKOFF_S[0])
+            self._uncommitted.clear()
+            if self._watch.stopped:
+                consumer._closed = True  # noqa: SLF001 (its finaliser would wait for the loop that was stopped)
+            else:
+                with suppress(KafkaError):
+                    consumer.close(autocommit=False, timeout_ms=COMMIT_MS)
+
+    def _heard(self) -> None:
+        """The client works, or has had no chance to."""
+        self._patience_s = STALL_S[0]
+        self._ask_at = time.monotonic() + self._patience_s
+
+    def _stands_still(self, consumer: Any) -> bool:
+        """Whether the broker has records that this client should have got by now.
+
+        A member without partitions cannot know whose they are: it waits twice as long each time.
+        """
+        if time.monotonic() < self._ask_at:
+            return False
+        self._ask_at = time.monotonic() + self._patience_s
+        try:
+            lag = broker.lag(self._bootstrap, RECORDER_GROUP, [COMPARISONS, OUTCOMES])
+        except BrokerError:
+            return False
+        mine = {(part.topic, part.partition) for part in consumer.assignment()}
+        waiting = sum(count for part, count in lag.items() if part in mine or not mine)
+        if waiting:
+            self._patience_s = min(2 * self._patience_s, STALL_S[1])
+            log.warning("client_replaced", error="it stands still", waiting=waiting, partitions=len(mine))
+        return waiting > 0
 
     def step(self, consumer: Any, ledger: Ledger, stop: threading.Event) -> None:
         """The order of effects. A crash or a rebalance between any two of them means redelivery, and nothing else."""
         # 1. Poll.
         polled = consumer.poll(timeout_ms=POLL_MS, max_records=BATCH)
+        if polled:
+            self._heard()
         # 2. Decode.
         batch = _decode(polled, time.time())
         try:
@@ -157,6 +212,7 @@ class Recorder:
                 taken = consumer.poll(
                     timeout_ms=int(pause_s * 1000)
                 )  # a rebalance may bring partitions that do not rest
+                self._watch.step()
                 _wind_back(consumer, {partition: records[0].offset for partition, records in taken.items()})
                 consumer.pause(*consumer.assignment())
             try:
@@ -167,6 +223,7 @@ class Recorder:
                 log.info("part_back", part=part)
                 break
         consumer.resume(*consumer.paused())
+        self._heard()
 
 
 def _consumer(bootstrap: list[str]) -> Any:

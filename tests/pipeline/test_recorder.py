@@ -11,9 +11,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from kafka import TopicPartition
+from kafka.errors import KafkaConnectionError
 
+from consumers import hang_watch
 from consumers import recorder as module
 from consumers.recorder import Recorder
 from shadow import broker, dead_letters
@@ -164,3 +168,34 @@ def test_the_second_recorder_takes_over_within_the_same_counts(config: Config) -
     assert turns(config) == sorted(record.turn_id for record in records)
     name, label = "shadow_ledger_rows_total", {"result": "stored"}
     assert sum(metrics.registry.get_sample_value(name, label) or 0 for metrics in (first, second)) == 400
+
+
+@pytest.mark.parametrize("fault", ["raises", "stands still", "hangs"])
+def test_a_client_that_fails_hangs_or_stands_still_is_replaced(
+    config: Config, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """kafka-python may raise from ``poll`` while a broker is away, never return, or join no group: the next records."""
+    real, made = module._consumer, []
+
+    def poll(**_: Any) -> dict[TopicPartition, list[Any]]:
+        if fault == "raises":
+            raise KafkaConnectionError("111 ECONNREFUSED")
+        if fault == "hangs":  # as kafka-python does: it waits for its own loop, which never answers
+            made[0]._net.run(made[0]._net.sleep, 3_600)
+        time.sleep(0.1)
+        return {}
+
+    def consumer(bootstrap: list[str]) -> Any:
+        made.append(real(bootstrap))
+        if len(made) == 1:
+            monkeypatch.setattr(made[0], "poll", poll)
+        return made[-1]
+
+    monkeypatch.setattr(module, "_consumer", consumer)
+    monkeypatch.setattr(module, "STALL_S", (8.0, 60.0))
+    monkeypatch.setattr(hang_watch, "HANG_S", 2.0)
+    publish(config, [comparison(index) for index in range(10)])
+    with running(config, Metrics("recorder")):
+        until(lambda: unread(config) == 0, 60)
+    assert turns(config) == [f"t{index}" for index in range(10)]
+    assert len(made) == 2
