@@ -7,7 +7,7 @@ REJECT beats PROMOTE, also afterwards. What makes the evidence untrustworthy (a 
 nothing new is latched meanwhile, and a promotion is suspended. All else is HOLD, and after ``max_conversations`` it
 stays so.
 
-An e-value counts once it has been reached at a look (Ville), so what was reached is kept in :class:`Latch`, and must be
+An e-value counts once it has been reached at a look (Ville), so what was reached is kept in a latch, and must be
 given back at the next look of the same experiment. Other margins, bets, cells or levels are another experiment.
 """
 
@@ -15,130 +15,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Final, Literal
+from dataclasses import replace
+from typing import Final
 
-from shadow.events import Verdict
-from shadow.gate.arguments import checked_alpha
 from shadow.gate.evidence import Absolute, Evidence, Paired, log_mean_e
-from shadow.gate.guardrails import Cell
-
-Why = Literal[
-    "harm",
-    "over_budget",
-    "cause",
-    "no_data",
-    "incomplete",
-    "few_conversations",
-    "evidence",
-    "expired",
-    "cycle",
-    "shown",
-]
-LegKey = tuple[str, str, str]
-"""Guardrail, slice, leg."""
-
-State = Literal["collecting", "pass", "fail"]
+from shadow.gate.rules import CellReport, Latch, LegKey, Reason, Rule, Ruling, Situation, Why
 
 HUGE: Final = 600.0
 """Log e-values are cut here before they are summed: far above any level, far below what a float holds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """The settings of a decision. ``max_conversations`` is usually four times the planned number."""
-
-    max_conversations: int
-    alpha: float = 0.05
-    zero_tolerance_alpha: float = 0.01
-    min_conversations: int = 200
-    min_completeness: float = 0.995
-
-    def __post_init__(self) -> None:
-        """Refuse what would decide without evidence, or never."""
-        checked_alpha(self.alpha)
-        checked_alpha(self.zero_tolerance_alpha, "zero_tolerance_alpha")
-        if not 0 <= self.min_completeness <= 1:
-            raise ValueError(f"min_completeness is {self.min_completeness!r}: it is a share of pairs; 0.995 is usual")
-        if not 1 <= self.min_conversations <= self.max_conversations:
-            raise ValueError(
-                f"min_conversations is {self.min_conversations!r}, max_conversations {self.max_conversations!r}: "
-                f"the least must be 1 or more, and not exceed the most"
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """What is known at this look besides the evidence. ``causes`` are reasons not to trust it, in words."""
-
-    conversations: int
-    pairs_expected: int
-    pairs_complete: int
-    at_cycle_end: bool
-    """Whether the evidence covers whole cycles of traffic (one at least): true only at a look on the boundary."""
-    causes: tuple[str, ...] = ()
-
-    @property
-    def completeness(self) -> float | None:
-        """Share of the expected pairs that have both replies or a known failure; None: nothing was expected."""
-        return self.pairs_complete / self.pairs_expected if self.pairs_expected else None
-
-
-@dataclass(frozen=True, slots=True)
-class Latch:
-    """What earlier looks of this experiment have reached."""
-
-    reached: frozenset[LegKey] = frozenset()
-    harm: tuple[str, ...] | None = None
-    """Not None: rejected for harm over a margin; the cells that are certain culprits, if any is."""
-    over_budget: tuple[str, ...] = ()
-    promoted: bool = False
-    expired: bool = False
-
-    @property
-    def rejected(self) -> bool:
-        """Whether REJECT has been reached."""
-        return self.harm is not None or bool(self.over_budget)
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why the verdict is what it is: of a closed set, and in words."""
-
-    why: Why
-    detail: str
-
-    def __str__(self) -> str:
-        return f"{self.why}: {self.detail}"
-
-
-@dataclass(frozen=True, slots=True)
-class CellReport:
-    """A cell as it is shown. ``progress`` is the slower leg's share of the evidence needed, 0..1."""
-
-    cell: Cell
-    state: State
-    conversations: int
-    discordant: int | None
-    estimate: float | None
-    lower: float | None
-    upper: float | None
-    log_e_promote: float | None
-    log_e_reject: float
-    progress: float
-
-
-@dataclass(frozen=True, slots=True)
-class Ruling:
-    """A look's result; ``latch`` goes into the next look."""
-
-    verdict: Verdict
-    reasons: tuple[Reason, ...]
-    slowest: Cell | None
-    culprits: tuple[str, ...]
-    progress: float
-    cells: tuple[CellReport, ...]
-    latch: Latch
 
 
 def decide(evidence: Sequence[Evidence], *, rule: Rule, situation: Situation, latch: Latch) -> Ruling:
@@ -162,7 +46,7 @@ def decide(evidence: Sequence[Evidence], *, rule: Rule, situation: Situation, la
         verdict="REJECT" if latch.rejected else "PROMOTE" if latch.promoted and not doubts else "HOLD",
         reasons=tuple(_reasons(latch, doubts, missing, rule, situation)),
         slowest=slowest,
-        culprits=(latch.harm or ()) + latch.over_budget,
+        culprits=latch.blamed,
         progress=min(report.progress for report in reports),
         cells=reports,
         latch=latch,
@@ -220,10 +104,15 @@ def _missing(waiting: Sequence[CellReport], rule: Rule, situation: Situation, la
 def _reasons(
     latch: Latch, doubts: list[Reason], missing: list[Reason], rule: Rule, situation: Situation
 ) -> list[Reason]:
-    reasons = [Reason("over_budget", f"{name}: more than its budget") for name in latch.over_budget]
-    if latch.harm is not None:
-        culprits = ", ".join(latch.harm) or "no single cell for certain"
-        reasons.insert(0, Reason("harm", f"worse than the margin: {culprits}"))
+    found: list[tuple[Why, str, tuple[str, ...] | None]] = [
+        ("harm", "worse than the margin", latch.harm),
+        ("over_budget", "more than the budget", latch.over_budget),
+    ]
+    reasons = [
+        Reason(why, f"{what}: {', '.join(names) or 'no single cell for certain'}")
+        for why, what, names in found
+        if names is not None
+    ]
     if reasons or doubts:
         return reasons + doubts
     if latch.promoted:
@@ -248,8 +137,7 @@ def _reject(evidence: Sequence[Evidence], rule: Rule, latch: Latch) -> Latch:
     paired = [each for each in evidence if isinstance(each, Paired)]
     absolute = [each for each in evidence if isinstance(each, Absolute)]
     harm, budget = _fired(paired, rule.alpha), _fired(absolute, rule.zero_tolerance_alpha)
-    over = None if budget is None else budget or tuple(each.cell.name for each in absolute)
-    return replace(latch, harm=harm, over_budget=over or ())
+    return replace(latch, harm=harm, over_budget=budget)
 
 
 def _fired(evidence: Sequence[Evidence], alpha: float) -> tuple[str, ...] | None:
@@ -269,7 +157,7 @@ def _report(evidence: Evidence, rule: Rule, latch: Latch) -> CellReport:
     ]
     known = [log_e for log_e in legs.values() if log_e is not None]
     bounds = evidence.bounds(rule.alpha) or (None, None)
-    blamed = cell.name in (latch.harm or ()) or cell.name in latch.over_budget
+    blamed = cell.name in latch.blamed
     passed = all((cell.guardrail, cell.slice, leg) in latch.reached for leg in legs)
     return CellReport(
         cell=cell,

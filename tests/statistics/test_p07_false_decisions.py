@@ -15,7 +15,8 @@ from shadow.gate.conversations import Closed
 from shadow.gate.evidence import Paired, Tuning
 from shadow.gate.guardrails import OVERALL, Cell
 from shadow.gate.plan import conversations_needed, physical_limit, plan_bets
-from shadow.gate.verdict import Latch, Rule, Situation, decide
+from shadow.gate.rules import Latch, Rule, Situation
+from shadow.gate.verdict import decide
 from tests.fixtures.streams import NEVER, Looks, Streams, draw, look_after_each
 
 ALPHA = 0.05

@@ -15,7 +15,8 @@ from shadow.gate.budget import EventCounts
 from shadow.gate.conversations import Closed
 from shadow.gate.evidence import Absolute, Evidence, Paired, Tuning
 from shadow.gate.guardrails import OVERALL, Cell
-from shadow.gate.verdict import Latch, Rule, Ruling, Situation, certain_culprits, decide
+from shadow.gate.rules import Latch, Rule, Ruling, Situation
+from shadow.gate.verdict import certain_culprits, decide
 
 RULE = Rule(max_conversations=10_000)
 GOOD = Situation(conversations=400, pairs_expected=1_000, pairs_complete=1_000, at_cycle_end=True)
@@ -122,6 +123,15 @@ def test_a_budget_rejects_at_its_own_level():
     assert ruling.verdict == "HOLD"
     ruling = look(EQUAL, Absolute(LEAK, more))
     assert (ruling.verdict, whys(ruling), ruling.culprits) == ("REJECT", ["over_budget"], ("pii_leak",))
+
+
+def test_a_rejection_without_a_certain_culprit_says_so():
+    """Two cells over 1/alpha and four of nothing: together they are too much, and neither is certain."""
+    some = [failures(better=0, worse=25, equal=20, cell=Cell(name, OVERALL, "failure", 0.1)) for name in "ab"]
+    empty = [Paired.none_yet(Cell(f"g{n}", OVERALL, "failure", 0.1), spread5(0.1), TUNING) for n in range(4)]
+    ruling = look(*some, *empty)
+    assert (ruling.verdict, ruling.culprits) == ("REJECT", ())
+    assert ruling.reasons[0].detail == "worse than the margin: no single cell for certain"
 
 
 def test_reject_beats_promote_also_afterwards():
