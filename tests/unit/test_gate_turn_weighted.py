@@ -88,6 +88,14 @@ def test_it_is_admissible_after_100_conversations_with_20_discordant(n, discorda
     assert (harm_interval(made, alpha=0.05, rho=10.0) is not None) == admissible
 
 
+def test_with_conversations_of_one_length_harm_per_turn_is_the_mean_over_conversations():
+    """Then both estimands are the same, and so are their intervals."""
+    harm = [-1] * 30 + [0] * 300 + [2] * 70
+    x = np.array(harm) / 4
+    expected = interval(400, float(x.mean()), float(x.var()), alpha=0.05, rho=80.0)
+    assert harm_interval(sums([(4, each) for each in harm]), alpha=0.05, rho=80.0) == pytest.approx(expected)
+
+
 def test_harm_in_long_conversations_is_seen_per_turn():
     """Per conversation the mean is under the margin of 0.1; per turn it is 0.25."""
     pairs = [(1, 0)] * 900 + [(27, 9)] * 100
