@@ -43,6 +43,7 @@ PURE = (
     "shadow/text/",
     "shadow/mirror/",
     "shadow/comparator/",
+    "shadow/gate/",
     "shadow/measures/",
     "shadow/failures/",
     "shadow/metrics/catalogue.py",
@@ -115,6 +116,15 @@ def test_pure_rooms_do_not_touch_the_world() -> None:
     pure = [path for path in CODE if within(place(path), PURE)]
     assert len(pure) > len(PURE)
     assert [fault for path in pure for fault in worldly(place(path), path.read_text(encoding="utf-8"))] == []
+
+
+def test_the_gate_stands_on_the_standard_library() -> None:
+    """Its arithmetic must give the same bits wherever it runs."""
+    gate = [path for path in CODE if within(place(path), ("shadow/gate/",))]
+    assert gate
+    allowed = {*sys.stdlib_module_names, "shadow"}
+    names = {name for path in gate for name in imports(ast.parse(path.read_text(encoding="utf-8")))}
+    assert names <= allowed
 
 
 @pytest.mark.parametrize(

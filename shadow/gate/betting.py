@@ -1,0 +1,164 @@
+"""A bet against "the candidate is worse by the margin", and one against the opposite; the wealth is the evidence.
+
+x in -1..1 is a closed conversation's mean harm. A player who stakes a fixed fraction lambda multiplies her wealth by
+``1 + lambda * (margin - x)`` per conversation. If E[x | past] >= margin, no stakes make the expected wealth grow, so
+P(it ever reaches 1/alpha) <= alpha (Ville): one may look after every conversation. The reject side bets on
+``x - margin``. A weighted mean over a few fixed lambdas is such a wealth too.
+
+Lambdas never change while the experiment runs; therefore log-wealth is a sum over conversations, kept in integers of
+2**-32: any partitioning and any order gives the same bits. Each term is rounded down, which can only cost power.
+An int64 holds 7e8 conversations, as no factor is below 0.05.
+
+Sources: Waudby-Smith and Ramdas 2024 (arXiv 2010.09686), Ryu and Bhatt 2022 (arXiv 2207.12382).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, Self
+
+from shadow.gate.arguments import checked_margin, checked_pair, checked_variance
+
+Side = Literal["promote", "reject"]
+
+SCALE: Final = 1 << 32
+"""Units of log-wealth and of the sums of x and x squared."""
+
+LARGEST_STAKE: Final = 0.95
+"""Of the largest lambda that cannot ruin: no factor is below 0.05."""
+
+FOCUSED: Final = (0.25, 0.5, 1.0, 2.0)
+FOCUSED_WEIGHTS: Final = (0.15, 0.30, 0.40, 0.15)
+"""Around the planned lambda: it is planned from a variance that is known only roughly."""
+
+SPREAD: Final = (0.12, 0.25, 0.5, 0.75, 1.0)
+SPREAD_WEIGHTS: Final = (0.2,) * 5
+"""Of the largest stake, where nothing is known beforehand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bets:
+    """Stakes fixed before the first conversation: one lambda per weight and side. Other bets, other experiment."""
+
+    margin: float
+    promote: tuple[float, ...]
+    reject: tuple[float, ...]
+    weights: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse stakes under which wealth could become negative or the mixture would be no mean."""
+        checked_margin(self.margin)
+        if not self.weights or not len(self.promote) == len(self.reject) == len(self.weights):
+            raise ValueError(
+                f"weights has {len(self.weights)} entries, promote {len(self.promote)}, reject {len(self.reject)}: "
+                f"give one lambda of each side per weight, at least one"
+            )
+        for side, lambdas in (("promote", self.promote), ("reject", self.reject)):
+            limit = largest_stake(self.margin, "promote" if side == "promote" else "reject")
+            for value in lambdas:
+                if not 0 < value <= limit:
+                    raise ValueError(f"{side} holds {value!r}: a lambda must be more than 0 and at most {limit!r}")
+        if any(not weight > 0 for weight in self.weights) or sum(self.weights) > 1 + 1e-12:
+            raise ValueError(f"weights is {self.weights!r}: each must be positive and their sum at most 1")
+
+    def growth(self, x: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """What a conversation of mean harm ``x`` adds to the log-wealth of each lambda: promote side, reject side."""
+        gain = self.margin - checked_pair(x)
+        return (
+            tuple([math.floor(math.log1p(stake * gain) * SCALE) for stake in self.promote]),
+            tuple([math.floor(math.log1p(-stake * gain) * SCALE) for stake in self.reject]),
+        )
+
+
+def largest_stake(margin: float, side: Side) -> float:
+    """The largest lambda used: 0.95 of the one at which the worst conversation would take everything."""
+    return LARGEST_STAKE / (1 - margin) if side == "promote" else LARGEST_STAKE / (1 + margin)
+
+
+def focused4(margin: float, variance: float) -> Bets:
+    """Four lambdas around margin/variance, the best one for a candidate that equals production.
+
+    ``variance`` is that of x, from control or historical data, never from the candidate's own counted conversations.
+    """
+    planned = checked_margin(margin) / checked_variance(variance)
+    return _grid(margin, [planned * factor for factor in FOCUSED], FOCUSED_WEIGHTS)
+
+
+def spread5(margin: float) -> Bets:
+    """Five lambdas over the whole range, equally weighted: for when there is nothing to plan from."""
+    checked_margin(margin)
+    up = largest_stake(margin, "promote")
+    down = largest_stake(margin, "reject")
+    return Bets(margin, tuple(part * up for part in SPREAD), tuple(part * down for part in SPREAD), SPREAD_WEIGHTS)
+
+
+def _grid(margin: float, lambdas: Sequence[float], weights: tuple[float, ...]) -> Bets:
+    up, down = largest_stake(margin, "promote"), largest_stake(margin, "reject")
+    return Bets(margin, tuple(min(each, up) for each in lambdas), tuple(min(each, down) for each in lambdas), weights)
+
+
+@dataclass(frozen=True, slots=True)
+class Wealth:
+    """What the bets have made of the conversations so far. Integers, so ``merge`` is exact in any order."""
+
+    bets: Bets
+    promote: tuple[int, ...]
+    reject: tuple[int, ...]
+    conversations: int = 0
+    sum_x: int = 0
+    sum_xx: int = 0
+
+    @classmethod
+    def none_yet(cls, bets: Bets) -> Self:
+        """Before the first conversation: wealth 1 on both sides."""
+        nothing = (0,) * len(bets.weights)
+        return cls(bets, nothing, nothing)
+
+    def add(self, x: float, *, times: int = 1) -> Wealth:
+        """One more closed conversation, of mean harm ``x``; or ``times`` of them, which gives the same bits."""
+        promote, reject = self.bets.growth(x)
+        return Wealth(
+            self.bets,
+            tuple([have + times * more for have, more in zip(self.promote, promote, strict=True)]),
+            tuple([have + times * more for have, more in zip(self.reject, reject, strict=True)]),
+            self.conversations + times,
+            self.sum_x + times * round(x * SCALE),
+            self.sum_xx + times * round(x * x * SCALE),
+        )
+
+    def merge(self, other: Wealth) -> Wealth:
+        """Both together: of disjoint sets of conversations under the same bets."""
+        if self.bets != other.bets:
+            raise ValueError(f"bets differ ({self.bets!r}, {other.bets!r}): other bets are another experiment")
+        return Wealth(
+            self.bets,
+            tuple(mine + theirs for mine, theirs in zip(self.promote, other.promote, strict=True)),
+            tuple(mine + theirs for mine, theirs in zip(self.reject, other.reject, strict=True)),
+            self.conversations + other.conversations,
+            self.sum_x + other.sum_x,
+            self.sum_xx + other.sum_xx,
+        )
+
+    def log_e(self, side: Side) -> float:
+        """Natural logarithm of the mixture's wealth; evidence at level alpha once it reaches ln(1/alpha)."""
+        return log_mixture(self.promote if side == "promote" else self.reject, self.bets.weights)
+
+    def mean(self) -> float | None:
+        """Mean of x; None without conversations."""
+        return self.sum_x / (SCALE * self.conversations) if self.conversations else None
+
+    def variance(self) -> float | None:
+        """Variance of x around its mean; None without conversations."""
+        if not self.conversations:
+            return None
+        exact = self.sum_xx * self.conversations * SCALE - self.sum_x * self.sum_x
+        return max(exact, 0) / (SCALE * SCALE * self.conversations * self.conversations)
+
+
+def log_mixture(log_wealth: Sequence[int], weights: Sequence[float]) -> float:
+    """Logarithm of the weighted mean of wealths whose logarithms are given in units of 2**-32."""
+    most = max(log_wealth)
+    parts = [weight * math.exp((each - most) / SCALE) for each, weight in zip(log_wealth, weights, strict=True)]
+    return most / SCALE + math.log(math.fsum(parts))

@@ -1,0 +1,168 @@
+"""What the conversations so far say of one cell: integers that are added in any order, and the e-values read from them.
+
+A *leg* is one thing that must be shown for PROMOTE. Cells of counts have two: per conversation and per turn.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from shadow.gate import budget, turn_weighted
+from shadow.gate.betting import Bets, Wealth
+from shadow.gate.budget import EventCounts
+from shadow.gate.conversations import Closed
+from shadow.gate.guardrails import COUNTS, Cell
+from shadow.gate.robbins import interval, one_sided_boundary, tightest_rho, two_sided_boundary
+from shadow.gate.turn_weighted import LEAST_CONVERSATIONS, TurnSums
+
+PER_CONVERSATION: Final = "per_conversation"
+PER_TURN: Final = "per_turn"
+BUDGET: Final = "budget"
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """Precisions of the asymptotic mixtures: of the per-turn leg, and of the intervals that are shown."""
+
+    one_sided_rho: float
+    two_sided_rho: float
+
+    @classmethod
+    def at(cls, conversations: float, *, alpha: float) -> Tuning:
+        """Tightest at so many conversations: the planned number. Wrong by a factor of five, it costs little."""
+        return cls(
+            tightest_rho(one_sided_boundary, conversations, alpha),
+            tightest_rho(two_sided_boundary, conversations, alpha),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """Evidence of a cell whose metric compares the candidate with production."""
+
+    cell: Cell
+    tuning: Tuning
+    wealth: Wealth
+    sums: TurnSums | None
+
+    @classmethod
+    def none_yet(cls, cell: Cell, bets: Bets, tuning: Tuning) -> Paired:
+        """Before the first conversation."""
+        if cell.kind == "zero_tolerance":
+            raise ValueError(f"kind of {cell.name!r} is {cell.kind!r}: it has a budget and no pairs; use Absolute")
+        if bets.margin != cell.margin:
+            raise ValueError(
+                f"margin of the bets is {bets.margin!r}, of {cell.name!r} {cell.margin!r}: plan them alike"
+            )
+        return cls(cell, tuning, Wealth.none_yet(bets), TurnSums() if cell.kind in COUNTS else None)
+
+    def add(self, closed: Closed | float) -> Paired:
+        """One more closed conversation: a :class:`Closed` for counts, else its mean pair value."""
+        if isinstance(closed, Closed) != (self.sums is not None):
+            raise ValueError(f"conversation is {closed!r}: a {self.cell.kind!r} cell takes the other form, see close()")
+        if isinstance(closed, Closed) and self.sums is not None:
+            return replace(self, wealth=self.wealth.add(closed.x), sums=self.sums.add(closed.turns, closed.harm))
+        return replace(self, wealth=self.wealth.add(float(closed)))  # type: ignore[arg-type]
+
+    def merge(self, other: Paired) -> Paired:
+        """Both together: of disjoint sets of conversations."""
+        if (self.cell, self.tuning) != (other.cell, other.tuning):
+            raise ValueError(f"cell is {self.cell!r} and {other.cell!r}: merge evidence of the same cell and tuning")
+        sums = None if self.sums is None or other.sums is None else self.sums.merge(other.sums)
+        return replace(self, wealth=self.wealth.merge(other.wealth), sums=sums)
+
+    @property
+    def conversations(self) -> int:
+        """Closed conversations that had a value for this cell."""
+        return self.wealth.conversations
+
+    def legs(self) -> Mapping[str, float | None]:
+        """Log e-value of each leg that PROMOTE needs; None: not admissible yet."""
+        per_conversation = {PER_CONVERSATION: self.wealth.log_e("promote")}
+        if self.sums is None:
+            return per_conversation
+        per_turn = turn_weighted.log_e(self.sums, self.cell.margin, rho=self.tuning.one_sided_rho)
+        return {**per_conversation, PER_TURN: per_turn}
+
+    def log_reject(self) -> float:
+        """Log e-value of the harm being more than the margin."""
+        return self.wealth.log_e("reject")
+
+    def estimate(self) -> float | None:
+        """Mean pair value of the conversations; None without any."""
+        return self.wealth.mean()
+
+    def bounds(self, alpha: float) -> tuple[float, float] | None:
+        """Confidence sequence of the estimate, for display; None before 100 conversations."""
+        mean, variance = self.wealth.mean(), self.wealth.variance()
+        if mean is None or variance is None or self.conversations < LEAST_CONVERSATIONS:
+            return None
+        return interval(self.conversations, mean, variance, alpha=alpha, rho=self.tuning.two_sided_rho)
+
+    @property
+    def discordant(self) -> int | None:
+        """Conversations in which the sides differ; None where the metric is no count."""
+        return None if self.sums is None else self.sums.discordant
+
+
+@dataclass(frozen=True, slots=True)
+class Absolute:
+    """Evidence of a cell with an absolute budget."""
+
+    cell: Cell
+    counts: EventCounts = field(default_factory=EventCounts)
+
+    def __post_init__(self) -> None:
+        """Refuse a cell that compares."""
+        if self.cell.kind != "zero_tolerance":
+            raise ValueError(f"kind of {self.cell.name!r} is {self.cell.kind!r}: it compares pairs; use Paired")
+
+    def add(self, *, event: bool) -> Absolute:
+        """One more closed conversation."""
+        return replace(self, counts=self.counts.add(event=event))
+
+    def merge(self, other: Absolute) -> Absolute:
+        """Both together: of disjoint sets of conversations."""
+        if self.cell != other.cell:
+            raise ValueError(f"cell is {self.cell!r} and {other.cell!r}: merge evidence of the same cell")
+        return replace(self, counts=self.counts.merge(other.counts))
+
+    @property
+    def conversations(self) -> int:
+        """Closed conversations."""
+        return self.counts.conversations
+
+    def legs(self) -> Mapping[str, float | None]:
+        """Log e-value of the rate being under the budget."""
+        return {BUDGET: budget.log_e(self.counts, self.cell.margin, "promote")}
+
+    def log_reject(self) -> float:
+        """Log e-value of the rate being over the budget."""
+        return budget.log_e(self.counts, self.cell.margin, "reject")
+
+    def estimate(self) -> float | None:
+        """Share of conversations with an event; None without conversations."""
+        return self.counts.mean()
+
+    def bounds(self, alpha: float) -> tuple[float, float] | None:
+        """Rates that are still possible, exact at any time; None without conversations."""
+        return budget.rate_interval(self.counts, alpha=alpha) if self.conversations else None
+
+    @property
+    def discordant(self) -> int | None:
+        """No sides, so nothing differs."""
+        return None
+
+
+Evidence = Paired | Absolute
+
+
+def log_mean_e(logs: list[float]) -> float:
+    """Logarithm of the arithmetic mean of e-values: an e-value too, however they depend on each other."""
+    most = max(logs)
+    if most == -math.inf:
+        return most
+    return most + math.log(math.fsum(math.exp(each - most) for each in logs) / len(logs))
