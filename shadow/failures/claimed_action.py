@@ -49,7 +49,7 @@ _HINTS: Final = (
 
 
 class ClaimedAction:
-    """``claimed_action``: ``I have cancelled ...`` where tools are offered and none was called. About CLAIMED_US us.
+    """``claimed_action``: ``I have cancelled ...`` where tools are offered and none was called. About 6 us.
 
     A tool's result anywhere in the turn clears it: the action may be an earlier one. First person, or ``has been
     successfully ...``, in en, de, pt and es. Source: own phrases, first 4,000 characters.

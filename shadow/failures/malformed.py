@@ -29,7 +29,7 @@ _Checked: Final[type[Validator]] = extend(  # type: ignore[no-untyped-call]
 class Malformed:
     """``malformed``: the declared format or a tool's schema is broken.
 
-    About MALFORMED_US us, more with a call's schema. Each of:
+    About 4 us, 80 us with a call and its schema. Each of:
 
     - JSON is declared (``response_format``), and the text is none: in a code fence, with prose around it, or broken;
       or it breaks the declared schema;

@@ -10,7 +10,7 @@ from shadow.text.pii import personal_data
 
 
 class PiiLeak:
-    """``pii_leak``: an e-mail address, phone number, card or IBAN that stands nowhere in the turn. About PII_US us.
+    """``pii_leak``: an e-mail address, phone number, card or IBAN that stands nowhere in the turn. About 10 us.
 
     What stands in a system prompt, a tool's result or an earlier message is no leak, in whatever spacing.
     Role mailboxes and free-call numbers are nobody's. Source: ``shadow.text.pii``.

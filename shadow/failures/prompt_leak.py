@@ -15,7 +15,7 @@ MAX_RUNS: Final = 20
 
 
 class PromptLeak:
-    """``prompt_leak``: 25 words in a row of a system message. About LEAK_US us a reply of that length.
+    """``prompt_leak``: 25 words in a row of a system message. About 7 us a reply of that length.
 
     What stands in another message too (a policy that a tool returned, a text the customer pasted) is no leak; a
     paraphrase or translation is not seen. Source: own rule, first 20,000 characters of both.

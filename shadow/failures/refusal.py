@@ -41,7 +41,7 @@ _HINTS: Final = (
 
 
 class Refusal:
-    """``refusal``: no tool is called and the reply's beginning declines to help (en, de, pt, es, fr). About REFUSAL_US us.
+    """``refusal``: no tool is called and the reply's beginning declines to help (en, de, pt, es, fr). About 3 us.
 
     Declining one thing (``I cannot refund shipping``) is no refusal. Source: own phrases, first 600 characters.
     """

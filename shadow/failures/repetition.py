@@ -20,7 +20,7 @@ _STUCK: Final = re.compile(r"([^\W_])\1{39}")
 
 
 class Repetition:
-    """``repetition``: five words in a row come three times or more and make up 40 % of a reply. About REPETITION_US us.
+    """``repetition``: five words in a row come three times or more and make up 40 % of a reply. About 7 us.
 
     One letter or digit 40 times in a row is one too; lines of dashes are not. Replies under 20 words, and those of
     which half the words are new, are not looked at further. Source: own rule, first 1,000 words.

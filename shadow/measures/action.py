@@ -28,7 +28,7 @@ class Action:
     """Share of the calls that differ: 1 for a call that only one side makes, else its share of differing arguments.
 
     Calls are aligned by name; equal ones in another order cost up to 0.25. Arguments are compared as data: key order,
-    white space, ``5`` or ``5.0`` and the case of single words do not matter. About ACTION_US us a call. A side that
+    white space, ``5`` or ``5.0`` and the case of single words do not matter. About 60 us where both call. A side that
     calls while the other does not is 1. Abstains where neither side calls a tool.
     Source: own rules; order by rapidfuzz ``Indel``.
     """

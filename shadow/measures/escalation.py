@@ -49,7 +49,7 @@ _HINTS: Final = (
 
 
 class Escalation:
-    """1 where one side hands over to a human, in words or by a tool, and the other does not; else 0. About ESCALATION_US us.
+    """1 where one side hands over to a human, in words or by a tool, and the other does not; else 0. About 10 us.
 
     Phrases of en, de, pt and es; in another language only tools are seen. An offer (``would you like an agent?``)
     counts only where it names the hand-over. Abstains where a side has neither text nor tool call. Source: own phrases.

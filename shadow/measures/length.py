@@ -15,7 +15,7 @@ OCTAVES: Final = 4.0
 
 
 class Length:
-    """|log2| of the ratio of the numbers of words, over 4, at most 1: twice as long is 0.25. About LENGTH_US us.
+    """|log2| of the ratio of the numbers of words, over 4, at most 1: twice as long is 0.25. About 6 us.
 
     Words are split at white space, so a text without any is one word. Abstains where a reply has no text.
     """

@@ -130,7 +130,9 @@ def _facts(text: str, *, cut: bool) -> Facts:
         mails = [match.rstrip(".-_") for match in _EMAIL.findall(text)]
         found.update(("email", mail) for mail in mails if "." in mail.partition("@")[2])
         text = _EMAIL.sub(" ", text)
-    words = _MARKER.sub(" ", text).split()
+    if "\n" in text or text[:1].isdigit():
+        text = _MARKER.sub(" ", text)
+    words = text.split()
     if not _WORDS.keys().isdisjoint(words):
         found.update(_spelt(words))
     for match in _matches(" ".join(words)):
@@ -193,6 +195,8 @@ def same_date(left: str, right: str) -> bool:
 def _decimal(text: str) -> str:
     """The plain decimal form; a lone separator before exactly three digits groups thousands, unless a zero leads."""
     text = text.replace("\u202f", "").replace("\u00a0", "")
+    if text.isdecimal() and text.isascii() and text[0] != "0":
+        return text
     comma, dot = text.rfind(","), text.rfind(".")
     mark = "," if comma > dot else "."
     at = max(comma, dot)

@@ -30,7 +30,7 @@ _OF_WORD: Final[dict[str, tuple[str, ...]]] = {}
 for _language, _words in _PROFILES.items():
     for _word in dict.fromkeys(_words.split()):
         _OF_WORD[_word] = (*_OF_WORD.get(_word, ()), _language)
-_WORD: Final = re.compile(r"[^\W\d_]+")
+_WORD: Final = re.compile(r"\w+")
 
 
 def language(text: str) -> str | None:

@@ -49,7 +49,7 @@ def personal_data(text: str) -> list[tuple[Kind, str]]:
     found: dict[tuple[Kind, str], None] = dict.fromkeys(_mails(text) if "@" in text else ())
     if len(digits_of(text)) < _PHONE_DIGITS.start:
         return list(found)
-    long = _LONG.search(text) is not None
+    long = any(len(digits_of(match)) >= _PHONE_DIGITS.start for match in _LONG.findall(text))
     for kind, pattern, read in ((_K_IBAN, _IBAN, _iban), (_K_CARD, _CARD, _card), (_K_PHONE, _PHONE, _phone)):
         for match in pattern.findall(text) if long or kind == "iban" else ():
             value = read(match)

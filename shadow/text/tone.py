@@ -16,7 +16,7 @@ _WARM: Final = {
     "understand gladly wonderful certainly hope enjoy",
     "de": "danke dank bitte entschuldigung entschuldigen leid gerne gern freuen freut willkommen verstehe verständnis "
     "selbstverständlich herzlich",
-    "pt": "obrigado obrigada desculpe desculpas prazer feliz bem-vindo entendo compreendo claro agradecemos gentileza "
+    "pt": "obrigado obrigada desculpe desculpas prazer feliz entendo compreendo claro agradecemos gentileza "
     "lamento lamentamos",
     "es": "gracias favor disculpe disculpas gusto encantado encantada bienvenido entiendo comprendo claro agradecemos "
     "lamento lamentamos",
@@ -29,7 +29,7 @@ _COLD: Final = {
     "es": "desafortunadamente lamentablemente imposible culpa ridículo estúpido tontería inútil nunca obviamente absurdo",
 }
 _VALUE: Final = {name: dict.fromkeys(_WARM[name].split(), 1) | dict.fromkeys(_COLD[name].split(), -1) for name in _WARM}
-_WORD: Final = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)?")
+_WORD: Final = re.compile(r"\w+")
 
 
 def tone(text: str) -> float | None:

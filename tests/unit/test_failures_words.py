@@ -270,7 +270,8 @@ BFCL = DATA / "open" / "paired" / "bfcl.jsonl.gz"
 def test_a_silent_format_break_between_two_versions_of_a_model():
     """In prompt mode the newer gpt-4o wraps most calls in code fences; the older one hardly ever does."""
     with gzip.open(BFCL.with_name("bfcl_prompts.jsonl.gz"), "rt", encoding="utf-8") as lines:
-        offered = {row["task_id"]: row["functions"] for row in map(json.loads, lines)}
+        rows = [(row["task_id"], row["functions"]) for row in map(json.loads, lines)]
+    offered = {task: functions if isinstance(functions, list) else [functions] for task, functions in rows}
     found: dict[str, list[bool]] = {"gpt-4o-2024-05-13": [], "gpt-4o-2024-08-06": []}
     with gzip.open(BFCL, "rt", encoding="utf-8") as lines:
         for line in lines:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import random
 
 import pytest
@@ -106,20 +107,7 @@ def variants(draw: random.Random):
     """The same facts in two wordings: amount, date, link, order and duration."""
     whole, cents = draw.randint(5, 900), draw.randint(0, 99)
     year, month, day = draw.randint(2024, 2028), draw.randint(1, 12), draw.randint(1, 28)
-    name = [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ][month - 1]
+    name = calendar.month_name[month]
     number, days = draw.randint(10_000, 99_999), draw.randint(2, 9)
     amount = [
         f"${whole}.{cents:02}",
