@@ -12,7 +12,7 @@ from shadow.events import FailureKind, Reply, Turn
 MAX_CHARACTERS: Final = 600
 
 _SAYS_NO: Final = re.compile(
-    r"\b(?:can't|cannot|can not|unable to|not able to|won't) "
+    r"(?<!you )\b(?:can't|cannot|can not|unable to|not able to|won't) "
     r"(?:help(?: you)?|assist(?: you)?|comply|fulfil?l|answer|do|provide|discuss|process|handle|support)"
     r"(?: you)?(?: with)? (?:that|this|your|such|the)(?: kind of| type of)?(?: request| question| information| topic)?s? ?(?:[.,;!?]|$)"
     r"|\b(?:can't|cannot|unable to|not able to) (?:help|assist|comply) ?(?:[.!]|$)"

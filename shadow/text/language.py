@@ -30,6 +30,7 @@ _OF_WORD: Final[dict[str, tuple[str, ...]]] = {}
 for _language, _words in _PROFILES.items():
     for _word in dict.fromkeys(_words.split()):
         _OF_WORD[_word] = (*_OF_WORD.get(_word, ()), _language)
+_LINK: Final = re.compile(r"https?://\S{1,500}")
 _WORD: Final = re.compile(r"\w+")
 
 
@@ -43,6 +44,8 @@ def language(text: str) -> str | None:
 
 @lru_cache(maxsize=2_048)
 def _language_of(text: str) -> str | None:
+    if "://" in text:
+        text = _LINK.sub(" ", text)
     words = _WORD.findall(text.lower())
     hits = dict.fromkeys(LANGUAGES, 0)
     for word in words:

@@ -19,6 +19,7 @@ _K_CARD: Final[Kind] = "card"
 _K_PHONE: Final[Kind] = "phone"
 _LONG: Final = re.compile(r"\d[\d ()./-]{7,40}\d")
 _OTHER: Final = re.compile(r"\D")
+_LINK: Final = re.compile(r"https?://\S{1,500}")
 _EMAIL: Final = re.compile(r"[\w.+-]{1,64}@[\w.-]{1,200}")
 _CARD: Final = re.compile(r"(?<![\w.+])\d[\d -]{11,22}\d(?![\w])")
 _IBAN: Final = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9 ]{11,42}")
@@ -42,10 +43,12 @@ _PHONE_DIGITS: Final = range(9, 16)
 def personal_data(text: str) -> list[tuple[Kind, str]]:
     """Each piece of personal data as (kind, comparable value), in no order. About 3 us a text without digits.
 
-    Mailboxes of a role (``support@``) and free-call numbers belong to nobody and are left out. Names and addresses
-    are not looked for: no rule finds them without finding much else.
+    Mailboxes of a role (``support@``) and free-call numbers belong to nobody and are left out. Links are not looked
+    into. Names and addresses are not looked for: no rule finds them without finding much else.
     """
     text = text[:MAX_CHARACTERS]
+    if "://" in text:
+        text = _LINK.sub(" ", text)
     found: dict[tuple[Kind, str], None] = dict.fromkeys(_mails(text) if "@" in text else ())
     if len(digits_of(text)) < _PHONE_DIGITS.start:
         return list(found)

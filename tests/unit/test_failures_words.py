@@ -54,6 +54,7 @@ REFUSALS = {
     "Desculpe, não posso ajudar com isso.": True,
     "Lo siento, no puedo ayudarle con eso.": True,
     "I cannot refund shipping, but the item comes to $20.": False,
+    "Sorry, but you can not do that.": False,
     "If the driver can't help you, call us.": False,
     "Your order cannot be found; is the number right?": False,
     "": False,
@@ -103,6 +104,7 @@ def test_declared_json(declared, text, found):
         (SCHEMA, '["x"]', True),
         (SCHEMA, "", True),
         ({}, '{"anything": 1}', False),
+        ({}, '["anything"]', True),
         (None, "{}", False),
         ({"type": "dict"}, '{"a": 1}', False),
         ({"type": "object", "properties": {"a": {"$ref": "https://x.example/s"}}}, '{"a": 1}', False),
@@ -113,6 +115,16 @@ def test_declared_json(declared, text, found):
 def test_tool_arguments(parameters, arguments, found):
     given = asked(tools=[tool(parameters=parameters)])
     assert Malformed().detect(given, says("", ("get_order", arguments))) == (["malformed"] if found else [])
+
+
+def test_no_schema_is_fetched(monkeypatch):
+    import urllib.request  # noqa: PLC0415 (beside what is replaced)
+
+    asked_for = []
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *given, **_: asked_for.append(given))
+    schema = {"type": "object", "properties": {"a": {"$ref": "https://x.example/never"}}}
+    assert Malformed().detect(asked(tools=[tool(parameters=schema)]), says("", ("get_order", '{"a": 1}'))) == []
+    assert asked_for == []
 
 
 def test_a_call_that_is_written_out_in_a_fence():
@@ -141,6 +153,7 @@ PII = {
     "Call (415) 555-0132.": True,
     "Call 1-800-555-0199.": False,
     "Order 1234567890 of 2026-05-03 at 10:30 for 1,234.56 USD.": False,
+    "See https://help.example/a?id=637232283412702988-1680954362&rd=1 please.": False,
     "Tracking 0000000000000000.": False,
     "": False,
 }
