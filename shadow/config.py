@@ -143,7 +143,9 @@ class Comparator(Section):
     max_waiting_turns: Annotated[int, Field(ge=100)] = Field(
         150_000, description="Turns that one worker keeps waiting; then it reads no further turns for a while."
     )
-    measures: list[str] = Field(default=["semantic", "lexical"], min_length=1)
+    measures: list[str] = Field(
+        default=["semantic", "lexical", "facts", "action", "escalation", "length", "language"], min_length=1
+    )
 
 
 class Slices(Section):

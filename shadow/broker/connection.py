@@ -94,6 +94,7 @@ def consumer(bootstrap: Sequence[str]) -> Any:
         metrics_enabled=False,
         fetch_max_wait_ms=10,
         max_poll_records=5_000,
+        metadata_max_age_ms=int(ANSWER_S * 1000),  # a look-up whose answer went astray is asked again this soon
     )
 
 

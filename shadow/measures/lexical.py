@@ -11,6 +11,7 @@ from shadow.events import Score
 from shadow.measures import NO_TEXT, Pair
 
 MAX_WORDS: Final = 2_000
+MAX_CHARACTERS: Final = 40_000
 """Longer replies are cut, so that one reply cannot stall a batch."""
 
 
@@ -28,7 +29,8 @@ class Lexical:
         return [self._one(pair.production.text, pair.arm.text) for pair in pairs]
 
     def _one(self, production: str, arm: str) -> Score:
-        left, right = production.casefold().split()[:MAX_WORDS], arm.casefold().split()[:MAX_WORDS]
+        left = production[:MAX_CHARACTERS].casefold().split()[:MAX_WORDS]
+        right = arm[:MAX_CHARACTERS].casefold().split()[:MAX_WORDS]
         if not left or not right:
             return NO_TEXT
         return Score.trusted(value=round(Indel.normalized_distance(left, right), 6), abstained=None)

@@ -64,10 +64,10 @@ async def run(bootstrap: str, mode: str, count: int) -> tuple[float, float]:  # 
 
 
 def _measures() -> list[Measure]:
-    from shadow.measures.lexical import Lexical  # noqa: PLC0415 (decoding alone must not pay for it)
-    from shadow.measures.semantic import Semantic  # noqa: PLC0415
+    from shadow import plugins  # noqa: PLC0415 (decoding alone must not pay for it)
+    from shadow.config import Comparator  # noqa: PLC0415
 
-    return [Semantic(), Lexical()]
+    return list(plugins.measures(Comparator().measures).values())
 
 
 def _pair(turn: Any, production: Any, arm: Any) -> Any:

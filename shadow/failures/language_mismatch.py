@@ -1,0 +1,27 @@
+"""Language mismatch: the arm answers in another language than the customer's."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from shadow.events import FailureKind, Reply, Turn
+from shadow.text.language import language
+
+
+class LanguageMismatch:
+    """``language_mismatch``: the reply's language is not that of the customer's last message. About 22 us.
+
+    Only where both are certain; short messages seldom are. Source: ``shadow.text.language``.
+    """
+
+    version: Final = 1
+
+    def detect(self, turn: Turn, reply: Reply) -> list[FailureKind]:
+        """See :class:`shadow.failures.Detector`."""
+        if reply.message is None:
+            return []
+        spoken = language(reply.message.text)
+        if spoken is None:
+            return []
+        asked = next((language(message.text) for message in reversed(turn.messages) if message.role == "user"), None)
+        return ["language_mismatch"] if asked is not None and asked != spoken else []
