@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final, Self
 
 import structlog
@@ -17,30 +19,34 @@ import structlog
 log = structlog.get_logger()
 
 HANG_S: Final = 10.0
-"""A step that takes longer is hanging: a poll is given a quarter of a second, a commit five."""
+"""A call that takes longer is hanging: a poll is given a quarter of a second, a commit five."""
 
 GIVE_UP_S: Final = 60.0
-"""A step that goes on after its client was stopped hangs elsewhere: the process ends, and whoever started it mends."""
+"""A call that goes on after its client was stopped hangs elsewhere: the process ends, and whoever started it mends."""
 
 LOOK_S: Final = 1.0
 
 
 class HangWatch:
-    """A thread that watches one client, as a context manager; the watched loop calls :meth:`step` before each step."""
+    """A thread that watches one client, as a context manager; each call of the client stands in :meth:`call`."""
 
     def __init__(self, consumer: Any) -> None:
         self._consumer = consumer
         self._ended = threading.Event()
-        self._begun = time.monotonic()
+        self._begun: float | None = None
         self.stopped = False
         """Whether the client was stopped: it must not be used again."""
 
-    def step(self) -> None:
-        """A step begins."""
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """A call of the client, which may hang."""
         self._begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self._begun = None
 
     def __enter__(self) -> Self:
-        self.step()
         threading.Thread(target=self._watch, name="hang-watch", daemon=True).start()
         return self
 
@@ -49,7 +55,8 @@ class HangWatch:
 
     def _watch(self) -> None:
         while not self._ended.wait(LOOK_S):
-            took_s = time.monotonic() - self._begun
+            begun = self._begun
+            took_s = 0.0 if begun is None else time.monotonic() - begun
             if took_s > HANG_S and not self.stopped:
                 self.stopped = True
                 log.warning("client_hangs", seconds=round(took_s, 1))

@@ -99,21 +99,22 @@ class Recorder:
         self._ask_at = time.monotonic() + self._patience_s
         with HangWatch(consumer) as self._watch:
             try:
-                while not stop.is_set() and not self._stands_still(consumer):
-                    self._watch.step()
+                while not (stop.is_set() or self._watch.stopped or self._stands_still(consumer)):
                     self.step(consumer, ledger, stop)
-                self._commit(consumer, {})
+                if not self._watch.stopped:
+                    self._commit(consumer, {})
             except Exception as error:
                 if not (isinstance(error, KafkaError) or self._watch.stopped):
                     raise
                 log.warning("client_replaced", error=f"{type(error).__name__}: {error}"[:200])
                 stop.wait(BACKOFF_S[0])
-            self._uncommitted.clear()
-            if self._watch.stopped:
-                consumer._closed = True  # noqa: SLF001 (its finaliser would wait for the loop that was stopped)
-            else:
-                with suppress(KafkaError):
-                    consumer.close(autocommit=False, timeout_ms=COMMIT_MS)
+            finally:
+                self._uncommitted.clear()
+                if self._watch.stopped:
+                    consumer._closed = True  # noqa: SLF001 (its finaliser would wait for the loop that was stopped)
+                else:
+                    with suppress(KafkaError):
+                        consumer.close(autocommit=False, timeout_ms=COMMIT_MS)
 
     def _heard(self) -> None:
         """The client works, or has had no chance to."""
@@ -129,7 +130,8 @@ class Recorder:
             return False
         self._ask_at = time.monotonic() + self._patience_s
         try:
-            lag = broker.lag(self._bootstrap, RECORDER_GROUP, [COMPARISONS, OUTCOMES])
+            with self._watch.call():  # not this client's, but the same library's
+                lag = broker.lag(self._bootstrap, RECORDER_GROUP, [COMPARISONS, OUTCOMES])
         except BrokerError:
             return False
         mine = {(part.topic, part.partition) for part in consumer.assignment()}
@@ -142,7 +144,8 @@ class Recorder:
     def step(self, consumer: Any, ledger: Ledger, stop: threading.Event) -> None:
         """The order of effects. A crash or a rebalance between any two of them means redelivery, and nothing else."""
         # 1. Poll.
-        polled = consumer.poll(timeout_ms=POLL_MS, max_records=BATCH)
+        with self._watch.call():
+            polled = consumer.poll(timeout_ms=POLL_MS, max_records=BATCH)
         if polled:
             self._heard()
         # 2. Decode.
@@ -183,7 +186,8 @@ class Recorder:
             self._uncommitted.clear()
             return
         try:
-            consumer.commit(due, timeout_ms=COMMIT_MS)
+            with self._watch.call():
+                consumer.commit(due, timeout_ms=COMMIT_MS)
         except _NOT_MINE_ANY_MORE as error:
             log.info("rebalanced_before_commit", error=str(error)[:200])
         except KafkaError as error:
@@ -209,10 +213,8 @@ class Recorder:
             consumer.pause(*consumer.assignment())
             deadline = time.monotonic() + pause_s
             while time.monotonic() < deadline and not stop.is_set():
-                taken = consumer.poll(
-                    timeout_ms=int(pause_s * 1000)
-                )  # a rebalance may bring partitions that do not rest
-                self._watch.step()
+                with self._watch.call():  # a rebalance may bring partitions that do not rest
+                    taken = consumer.poll(timeout_ms=int(pause_s * 1000))
                 _wind_back(consumer, {partition: records[0].offset for partition, records in taken.items()})
                 consumer.pause(*consumer.assignment())
             try:
