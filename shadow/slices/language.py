@@ -6,7 +6,7 @@ from typing import Final
 
 from shadow.events import Turn
 from shadow.slices import Why
-from shadow.slices.customer import said
+from shadow.slices.customer import last_said, said
 from shadow.text.language import LANGUAGES, MAX_CHARACTERS, language
 
 OTHER: Final = "language=other"
@@ -25,10 +25,10 @@ class Language:
 
     def slices(self, turn: Turn) -> Why:
         """See :class:`shadow.slices.Slicer`."""
-        messages = said(turn)
-        code = language(messages[-1]) if messages else None
+        code = language(last_said(turn))
         if code is not None:
             return {f"language={code}": "customer's last message"}
+        messages = said(turn)
         code = language("\n".join(reversed(messages))[:MAX_CHARACTERS]) if len(messages) > 1 else None
         if code is not None:
             return {f"language={code}": f"customer's {len(messages)} messages together"}

@@ -70,10 +70,9 @@ _INJECTION: Final = re.compile(
     re.MULTILINE,
 )
 _INJECTION_HINTS: Final = (
-    "ignor", "disregard", "forget", "overrid", "bypass", "prompt", "instruc", "jailbreak", " mode", "modo ", "modus",
-    "you are no", "pretend", "act as", "from now on", "inst]", "sys>", "<|", "<im_", "<system", "</system", "system:",
-    "# system", "assistant:", "developer:", "vergiss", "vergesse", "missacht", "umgeh", "überspring", "esque", "olvid",
-    "desobede", "desconsider", "oubli", "outrepass", "anything now",
+    "instru", "prompt", "rule", "guideline", "directi", "directri", "programming", " mode", "jailbreak", "anything now",
+    "you are n", "pretend", "act ", "from now", "<", "inst]", "# ", "ystem:", "assistant:", "developer:", "anweis",
+    "regel", "vorgabe", "richtlini", "regra", "diretri", "regla", "consigne", "règle", "modo ", "modus",
 )  # fmt: skip
 """Where none of these stands, the pattern need not be tried."""
 
@@ -87,10 +86,14 @@ def edges(text: str) -> Mapping[str, str]:
     return found if len(text) <= MAX_CHARACTERS else {**found, "very_long": f"{len(text):,} characters"}
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)
 def _edges(text: str) -> Mapping[str, str]:
-    said = ((edge, look(text)) for edge, look in _LOOKS.items())
-    return MappingProxyType({edge: why for edge, why in said if why is not None})
+    found = {}
+    for edge, look in _LOOKS.items():
+        why = look(text)
+        if why is not None:
+            found[edge] = why
+    return MappingProxyType(found)
 
 
 def _empty(text: str) -> str | None:
@@ -107,13 +110,13 @@ def _very_long(text: str) -> str | None:
 
 
 def _code(text: str) -> str | None:
-    hinted = any(hint in text for hint in _CODE_HINTS)
+    hinted = any(map(text.__contains__, _CODE_HINTS))
     return "code, markup, a query or an error's trace" if hinted and _CODE.search(text) else None
 
 
 def _injection(text: str) -> str | None:
     lower = text.lower()
-    hinted = any(hint in lower for hint in _INJECTION_HINTS)
+    hinted = any(map(lower.__contains__, _INJECTION_HINTS))
     return "tells the model to leave its instructions, or to show them" if hinted and _INJECTION.search(lower) else None
 
 

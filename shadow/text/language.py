@@ -38,6 +38,7 @@ _AMBIGUOUS: Final = frozenset(
 _BITS: Final = 12
 """Of a language's counter in a packed number: the words of a text of 2,000 characters fit in."""
 _FULL: Final = (1 << _BITS) - 1
+_SHIFTS: Final = tuple(_BITS * at for at in range(len(LANGUAGES)))
 _HITS: Final[dict[str, int]] = {}
 _ALONE: Final[dict[str, int]] = {}
 for _at, _words in enumerate(_PROFILES.values()):
@@ -71,17 +72,19 @@ def _read(text: str) -> tuple[str | None, tuple[str, ...]]:
         text = _LINK.sub(" ", text)
     words = _WORD.findall(text.lower())
     hits = _counts(words, _HITS)
-    first, second = sorted(hits, key=hits.__getitem__, reverse=True)[:2]
-    certain = hits[first] >= max(MIN_WORDS, MIN_SHARE * len(words)) and hits[first] >= LEAD * hits[second]
-    mixed: tuple[str, ...] = ()
-    if hits[second] >= MIXED_WORDS:
-        alone = _counts(set(words), _ALONE)
+    most, second = sorted(hits, reverse=True)[:2]
+    certain = most >= max(MIN_WORDS, MIN_SHARE * len(words)) and most >= LEAD * second
+    mixed: list[tuple[int, str]] = []
+    if second >= MIXED_WORDS:
         enough = max(MIXED_WORDS, MIXED_SHARE * len(words))
-        mixed = tuple(name for name in sorted(alone, key=alone.__getitem__, reverse=True) if alone[name] >= enough)
-    return first if certain else None, mixed if len(mixed) > 1 else ()
+        mixed = [one for one in zip(_counts(set(words), _ALONE), LANGUAGES, strict=True) if one[0] >= enough]
+    return (
+        LANGUAGES[hits.index(most)] if certain else None,
+        tuple(name for _, name in sorted(mixed, key=lambda one: -one[0])) if len(mixed) > 1 else (),
+    )
 
 
-def _counts(words: Iterable[str], table: dict[str, int]) -> dict[str, int]:
+def _counts(words: Iterable[str], table: dict[str, int]) -> list[int]:
     """How many of the words each language has: all counters are added up at once, in one number."""
     packed = sum(map(table.get, words, repeat(0)))
-    return {name: packed >> _BITS * at & _FULL for at, name in enumerate(LANGUAGES)}
+    return [packed >> shift & _FULL for shift in _SHIFTS]

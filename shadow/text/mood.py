@@ -18,8 +18,10 @@ MIN_SHOUTED: Final = 3
 MIN_CORRECTION: Final = 4
 
 _FOLD: Final = str.maketrans("áàâãäéèêëíìîïóòôõöúùûüçñ’", "aaaaaeeeeiiiiooooouuuucn'", "\u0301\u0303\u0308")
-_WORD: Final = re.compile(r"\w+(?:'\w+)?")
-_LOUD: Final = re.compile(r"[!?]{2}")
+_WORD: Final = re.compile(r"\w+")
+_ELIDED: Final = re.compile(r"\w+(?:'\w+)?")
+_LOUD: Final = ("!!", "??", "!?", "?!")
+_LOWER: Final = bytes(range(ord("a"), ord("z") + 1))
 _SHOUTED: Final = re.compile(r"\b[^\W\d_a-z]{3,}\b")
 _PLACEHOLDER: Final = re.compile(r"[#<\[{]\w{1,30}[#>\]}]")
 _ANGRY_SIGN: Final = re.compile("[😠😡🤬👎💩🖕😤]")
@@ -47,9 +49,10 @@ def mood(text: str) -> float:
 
 @lru_cache(maxsize=2_048)
 def _mood(text: str) -> float:
-    words = _WORD.findall(_folded(text))
+    folded = _folded(text)
+    words = (_ELIDED if "'" in folded else _WORD).findall(folded)
     total = _said(words) + _written(text)
-    if total <= 0 and _LOUD.search(text):
+    if total <= 0 and any(map(text.__contains__, _LOUD)):
         total -= 0.5
     return max(-1.0, min(1.0, total / FULL))
 
@@ -63,15 +66,14 @@ def _folded(text: str) -> str:
 def _said(words: Sequence[str]) -> float:
     """The marks of the words; of phrases that begin alike, the longest counts."""
     total, end = 0.0, 0
-    for at, word in enumerate(words):
-        if word in _PHRASES and at >= end:
-            for rest, mark, turns in _PHRASES[word]:
-                after = at + 1 + len(rest)
-                if words[at + 1 : after] == rest:
-                    end = after
-                    negated = turns and not NEGATORS.isdisjoint(words[max(0, at - 2) : at])
-                    total += mark if not negated else ANNOYED if mark > 0 else 0.0
-                    break
+    for at in [at for at, word in enumerate(words) if word in _PHRASES]:
+        for rest, mark, turns in _PHRASES[words[at]] if at >= end else ():
+            after = at + 1 + len(rest)
+            if words[at + 1 : after] == rest:
+                end = after
+                negated = turns and not NEGATORS.isdisjoint(words[max(0, at - 2) : at])
+                total += mark if not negated else ANNOYED if mark > 0 else 0.0
+                break
     if len(words) >= MIN_CORRECTION and words[0] in REFUSALS and words[1] not in DECLINES:
         total += ANNOYED
     return total
@@ -82,9 +84,10 @@ def _written(text: str) -> float:
     total = 0.0
     if not text.isascii():
         total += PLEASED * bool(_PLEASED_SIGN.search(text)) + ANGRY * bool(_ANGRY_SIGN.search(text))
-    if not text.islower() and len(_SHOUTED.findall(text)) >= MIN_SHOUTED:
+    encoded = text.encode(errors="replace")
+    if 2 * (len(encoded) - len(encoded.translate(None, _LOWER))) < len(text):
         bare = _PLACEHOLDER.sub(" ", text)
-        shouted = "".join(_SHOUTED.findall(bare))
-        if 2 * len(shouted) > sum(map(str.isalpha, bare)):
+        shouted = _SHOUTED.findall(bare)
+        if len(shouted) >= MIN_SHOUTED and 2 * sum(map(len, shouted)) > sum(map(str.isalpha, bare)):
             total += ANNOYED
     return total
