@@ -12,7 +12,8 @@ from shadow.slices.customer import said
 from shadow.text.mood import mood
 
 MAX_MESSAGES: Final = 50
-FALL: Final = 0.25
+FALL: Final = 0.2
+ANGRY: Final = -0.5
 ANNOYED: Final = -0.25
 PLEASED: Final = 0.25
 
@@ -20,10 +21,10 @@ PLEASED: Final = 0.25
 class ToneShift:
     """``tone_shift``: the customer's tone has fallen, in this turn or before, and not risen again. About 10 us.
 
-    A fall: a message that is annoyed (-0.25 or less, on a scale from -1 to 1) and 0.25 or more under the mean of the
-    messages before it; so a first message is none, and who began angry must become angrier. It lasts until a pleased
-    message. Reads en, de, pt, es and fr, by a lexicon: quiet
-    disappointment mostly escapes it (``python -m tests.evaluate.tone_shift``).
+    A fall: a message that is annoyed (-0.25 or less, on a scale from -1 to 1) and 0.2 or more under the mean of the
+    messages before it. So a first message is none, and who began angry must become angrier; complaints in a first
+    message count as neither, for there they state the problem. A fall lasts until a pleased message. Reads en, de, pt,
+    es and fr, by a lexicon: quiet disappointment mostly escapes it (``python -m tests.evaluate.tone_shift``).
     Source: ``shadow.text.mood``.
     """
 
@@ -51,7 +52,8 @@ class Fall:
 
 def fall(values: Sequence[float]) -> Fall | None:
     """The last fall from which the customer has not recovered."""
-    found, total = None, values[0] if values else 0.0
+    found, first = None, values[0] if values else 0.0
+    total = 0.0 if ANGRY < first < 0 else first
     for at, value in enumerate(values[1:], start=1):
         before = total / at
         if value >= PLEASED:
