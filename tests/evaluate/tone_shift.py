@@ -59,22 +59,31 @@ def tables() -> Iterator[str]:
 
 
 def _satisfaction(source: str, path: Path) -> Iterator[str]:
-    talks = _talks(path, lambda labels: [float(value) for value in labels.get("satisfaction") or ()])["en"]
-    for what, drops in (("clear", _clear), ("slight", _slight)):
+    rated = talks(path, ratings)["en"]
+    for what, drops in (("clear", clear), ("slight", slight)):
         title = f"{source} (en), a {what} drop of the raters' mean, per message"
-        rows = [*_rows(talks, drops), *_raters(talks, drops)]
+        rows = [*_rows(rated, drops), *_raters(rated, drops)]
         yield _table(title, rows)
-    yield _table(f"{source} (en), a clear drop anywhere, per conversation", _rows(talks, _clear, whole=True))
+    yield _table(f"{source} (en), a clear drop anywhere, per conversation", _rows(rated, clear, whole=True))
 
 
 def _emotions(path: Path) -> Iterator[str]:
-    found = _talks(path, lambda labels: [-float(name in NEGATIVE) for name in labels.get("emotion") or ()])
-    for language, talks in sorted(found.items()):
-        yield _table(f"maia ({language}), more negative emotion, per message", _rows(talks, _slight))
+    for language, labelled in sorted(talks(path, emotions).items()):
+        yield _table(f"maia ({language}), more negative emotion, per message", _rows(labelled, slight))
     yield "maia: each message was labelled once, so there is no agreement to compare with.\n"
 
 
-def _talks(path: Path, read: Callable[[Row], list[float]]) -> dict[str, list[Talk]]:
+def ratings(labels: Row) -> list[float]:
+    """Each rater's satisfaction with the message's place in the talk, 1 to 5."""
+    return [float(value) for value in labels.get("satisfaction") or ()]
+
+
+def emotions(labels: Row) -> list[float]:
+    """-1 for each negative emotion, 0 for each other."""
+    return [-float(name in NEGATIVE) for name in labels.get("emotion") or ()]
+
+
+def talks(path: Path, read: Callable[[Row], list[float]]) -> dict[str, list[Talk]]:
     """The labelled messages of each conversation, by language."""
     found: dict[str, list[Talk]] = defaultdict(list)
     with gzip.open(path, "rt", encoding="utf-8") as lines:
@@ -88,11 +97,13 @@ def _talks(path: Path, read: Callable[[Row], list[float]]) -> dict[str, list[Tal
     return found
 
 
-def _clear(values: Sequence[float]) -> list[bool]:
+def clear(values: Sequence[float]) -> list[bool]:
+    """Whether each message but the first is a clear drop."""
     return [value <= LOW or value <= before - CLEAR for value, before in _after(values)]
 
 
-def _slight(values: Sequence[float]) -> list[bool]:
+def slight(values: Sequence[float]) -> list[bool]:
+    """Whether each message but the first is a slight drop."""
     return [value <= before - SLIGHT for value, before in _after(values)]
 
 
@@ -101,7 +112,8 @@ def _after(values: Sequence[float]) -> Iterator[tuple[float, float]]:
     return ((values[at], sum(values[:at]) / at) for at in range(1, len(values)))
 
 
-def _slicer(messages: Sequence[str]) -> list[bool]:
+def slicer(messages: Sequence[str]) -> list[bool]:
+    """Whether the slicer finds a fall at each message but the first."""
     tones = [mood(message) for message in messages]
     found = (fall(tones[: at + 1]) for at in range(1, len(tones)))
     return [one is not None and one.at == at for at, one in enumerate(found, start=1)]
@@ -113,14 +125,14 @@ def _lexicon(messages: Sequence[str]) -> list[bool]:
 
 
 def _rows(
-    talks: list[Talk], drops: Callable[[Sequence[float]], Said], *, whole: bool = False
+    labelled: list[Talk], drops: Callable[[Sequence[float]], Said], *, whole: bool = False
 ) -> Iterator[tuple[str, str, str]]:
     """A line for the slicer and for each baseline, on both halves."""
     gather = (lambda flags: [any(flags)]) if whole else list
     for half in ("seen", "unseen"):
-        chosen = [talk for talk in talks if talk.half == half]
+        chosen = [talk for talk in labelled if talk.half == half]
         true = [flag for talk in chosen for flag in gather(drops(talk.values()))]
-        ours = [flag for talk in chosen for flag in gather(_slicer(talk.messages))]
+        ours = [flag for talk in chosen for flag in gather(slicer(talk.messages))]
         plain = [flag for talk in chosen for flag in gather(_lexicon(talk.messages))]
         base, rate = sum(true) / len(true), sum(ours) / len(ours)
         yield (f"tone_shift, {half}", *_scored(zip(ours, true, strict=True)))
@@ -129,10 +141,10 @@ def _rows(
         yield (f"always, {half}", f"{base:.3f}", f"1.000; {sum(true)} of {len(true)} are true")
 
 
-def _raters(talks: list[Talk], drops: Callable[[Sequence[float]], Said]) -> Iterator[tuple[str, str, str]]:
-    """Each rater by himself, judged by the same rule, against the mean of the others: what agreement there is to reach."""
+def _raters(labelled: list[Talk], drops: Callable[[Sequence[float]], Said]) -> Iterator[tuple[str, str, str]]:
+    """Each rater, judged by the same rule, against the mean of the others: what agreement there is to reach."""
     cases: list[tuple[bool, bool]] = []
-    for talk in talks:
+    for talk in labelled:
         count = len(talk.labels[0])
         if any(len(given) != count for given in talk.labels):
             continue

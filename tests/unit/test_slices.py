@@ -19,6 +19,7 @@ from shadow.slices.tone_shift import Fall, ToneShift, fall
 from shadow.slices.tool_use import ToolUse
 from shadow.text.edges import edges
 from shadow.text.mood import mood
+from tests.evaluate import tone_shift as tone_labels
 from tests.fixtures.events import turn
 
 
@@ -215,3 +216,19 @@ def test_the_defaults_leave_room_for_metadata():
     fields = {"channel": ["chat", "email", "app", "social"], "tier": ["free", "plus", "business"]}
     made = plugins.slicers(few, fields)
     assert sum(len(slicer.names) for slicer in made.values()) <= MAX_SLICES
+
+
+@pytest.mark.parametrize(
+    ("source", "language"), [("uss_sgd", "en"), ("uss_mwoz", "en"), ("maia", "de"), ("maia", "pt-BR")]
+)
+def test_a_fall_is_a_drop_of_peoples_labels_more_often_than_chance(source, language):
+    """On the half of the conversations that the rules were not written on, by people's labels, which are noisy."""
+    path = tone_labels.DATA / "open" / "conversations" / f"{source}.jsonl.gz"
+    if not path.is_file():
+        pytest.skip(f"{path.name} is absent; set SHADOW_DATA_DIR to the folder that holds open/conversations")
+    read = tone_labels.emotions if source == "maia" else tone_labels.ratings
+    talks = [talk for talk in tone_labels.talks(path, read)[language] if talk.half == "unseen"]
+    true = [flag for talk in talks for flag in tone_labels.slight(talk.values())]
+    said = [flag for talk in talks for flag in tone_labels.slicer(talk.messages)]
+    hits = sum(one and other for one, other in zip(said, true, strict=True))
+    assert hits / sum(said) > 2 * sum(true) / len(true)
