@@ -74,8 +74,8 @@ def _said(words: Sequence[str]) -> float:
                 negated = turns and not NEGATORS.isdisjoint(words[max(0, at - 2) : at])
                 total += mark if not negated else ANNOYED if mark > 0 else 0.0
                 break
-    if len(words) >= MIN_CORRECTION and words[0] in REFUSALS and words[1] not in DECLINES:
-        total += ANNOYED
+    if len(words) >= MIN_CORRECTION and words[0] in REFUSALS:
+        total += ANNOYED * (words[1] not in DECLINES and not words[1].isdecimal())
     return total
 
 

@@ -53,35 +53,9 @@ NEGATED: Final = frozenset(phrase for list_ in (_ANGRY, _ANNOYED, _PRAISE) for p
 """What a negator just before turns round; thanks stay thanks: ``no, thank you``."""
 REFUSALS: Final = frozenset(["no", "nope", "nah", "nein", "nao", "non", "negative"])
 """Words that, in front, turn down what the other side has said."""
-DECLINES: Final = frozenset(
-    [
-        "thanks",
-        "thank",
-        "that",
-        "that's",
-        "that'll",
-        "thats",
-        "not",
-        "nothing",
-        "need",
-        "don't",
-        "danke",
-        "das",
-        "nicht",
-        "brauche",
-        "obrigado",
-        "obrigada",
-        "isso",
-        "so",
-        "gracias",
-        "eso",
-        "solo",
-        "merci",
-        "c'est",
-        "ca",
-        "problem",
-        "problema",
-        "sorry",
-    ]
+_OFFERED: Final = (
+    "thanks thank that that's that'll thats not nothing need don't more you problem sorry danke das nicht brauche "
+    "obrigado obrigada isso so problema gracias eso solo merci c'est ca"
 )
+DECLINES: Final = frozenset(_OFFERED.split())
 """After one of ``REFUSALS``: an offer is declined, and nothing put right."""

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from shadow.slices.tone_shift import ANNOYED, fall
+from shadow.slices.tone_shift import ANNOYED, fall, tones
 from shadow.text.mood import mood
 
 DATA: Final = Path(os.environ.get("SHADOW_DATA_DIR", Path(__file__).parents[2].parent / "shared" / "data"))
@@ -114,8 +114,8 @@ def _after(values: Sequence[float]) -> Iterator[tuple[float, float]]:
 
 def slicer(messages: Sequence[str]) -> list[bool]:
     """Whether the slicer finds a fall at each message but the first."""
-    tones = [mood(message) for message in messages]
-    found = (fall(tones[: at + 1]) for at in range(1, len(tones)))
+    values = tones(messages)
+    found = (fall(values[: at + 1]) for at in range(1, len(values)))
     return [one is not None and one.at == at for at, one in enumerate(found, start=1)]
 
 

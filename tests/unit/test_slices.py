@@ -15,7 +15,7 @@ from shadow.slices.edge_input import EdgeInput
 from shadow.slices.edge_kind import EdgeKind
 from shadow.slices.language import Language
 from shadow.slices.long_context import LongContext
-from shadow.slices.tone_shift import Fall, ToneShift, fall
+from shadow.slices.tone_shift import Fall, ToneShift, fall, tones
 from shadow.slices.tool_use import ToolUse
 from shadow.text.edges import edges
 from shadow.text.mood import mood
@@ -65,6 +65,8 @@ def test_a_falling_tone_is_seen(texts):
         ("Wo ist mein Paket?", "Nein danke, das war alles."),
         ("Onde está o meu pedido?", "não, obrigada"),
         ("I am furious, this is ridiculous and useless.", "I am furious, this is ridiculous and useless."),
+        ("hi", "my app is not working"),
+        ("What is the address?", "no 44 new garden street"),
         ("Where is it?", "It is for #NAME# #PRS_ORG# #NAME# <EMAIL> thus"),
     ],
 )
@@ -98,7 +100,7 @@ def test_simulated_falls_are_found_where_they_are(language):
     for number in range(1_500):
         one = customer(5, number)
         if one.metadata["language"] == language and one.edge is None:
-            found = fall([mood(message) for message in one.messages[: (one.fell_at or len(one.messages)) + 1]])
+            found = fall(tones(one.messages[: (one.fell_at or len(one.messages)) + 1]))
             if one.fell_at is None:
                 calm += 1
                 wrong += found is not None
