@@ -20,7 +20,7 @@ SHORT: Final = 2_000
 class UngroundedFact:
     """``ungrounded_fact``: an amount, identifier or link of the reply that stands nowhere in the turn.
 
-    About 90 us.
+    About 60 us.
 
     Conservative: an amount is grounded by its bare number, or as sum or difference of two numbers; plain numbers,
     dates and durations are not judged; nothing is, where the turn is longer than 100,000 characters.

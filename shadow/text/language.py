@@ -8,6 +8,8 @@ from functools import lru_cache
 from itertools import repeat
 from typing import Final
 
+from shadow.text.words import words
+
 MAX_CHARACTERS: Final = 2_000
 """Longer texts are judged by their beginning."""
 
@@ -46,7 +48,6 @@ for _at, _words in enumerate(_PROFILES.values()):
         _HITS[_word] = _HITS.get(_word, 0) + (1 << _BITS * _at)
 _ALONE.update({word: hit for word, hit in _HITS.items() if hit.bit_count() == 1 and word not in _AMBIGUOUS})
 _LINK: Final = re.compile(r"https?://\S{1,500}")
-_WORD: Final = re.compile(r"\w+")
 
 
 def language(text: str) -> str | None:
@@ -70,21 +71,21 @@ def languages(text: str) -> tuple[str, ...]:
 def _read(text: str) -> tuple[str | None, tuple[str, ...]]:
     if "://" in text:
         text = _LINK.sub(" ", text)
-    words = _WORD.findall(text.lower())
-    hits = _counts(words, _HITS)
+    said = words(text)
+    hits = _counts(said, _HITS)
     most, second = sorted(hits, reverse=True)[:2]
-    certain = most >= max(MIN_WORDS, MIN_SHARE * len(words)) and most >= LEAD * second
+    certain = most >= max(MIN_WORDS, MIN_SHARE * len(said)) and most >= LEAD * second
     mixed: list[tuple[int, str]] = []
     if second >= MIXED_WORDS:
-        enough = max(MIXED_WORDS, MIXED_SHARE * len(words))
-        mixed = [one for one in zip(_counts(set(words), _ALONE), LANGUAGES, strict=True) if one[0] >= enough]
+        enough = max(MIXED_WORDS, MIXED_SHARE * len(said))
+        mixed = [one for one in zip(_counts(set(said), _ALONE), LANGUAGES, strict=True) if one[0] >= enough]
     return (
         LANGUAGES[hits.index(most)] if certain else None,
         tuple(name for _, name in sorted(mixed, key=lambda one: -one[0])) if len(mixed) > 1 else (),
     )
 
 
-def _counts(words: Iterable[str], table: dict[str, int]) -> list[int]:
+def _counts(said: Iterable[str], table: dict[str, int]) -> list[int]:
     """How many of the words each language has: all counters are added up at once, in one number."""
-    packed = sum(map(table.get, words, repeat(0)))
+    packed = sum(map(table.get, said, repeat(0)))
     return [packed >> shift & _FULL for shift in _SHIFTS]
