@@ -42,7 +42,7 @@ def mood(text: str) -> float:
     A quarter of the sum of marks, cut at 1. Marks: an angry word or sign -2; a complaint (``immer noch``), a correction
     (``no, I need two``), a message in capitals -1; ``!!`` or ``??`` where nothing pleases -0.5; thanks or praise 1. A
     negator just before makes praise a complaint and takes a complaint back. Irony is not seen. That a request comes
-    again is no mark: of 16 such messages in rated talk one was a fall.
+    again is no mark: of 16 such messages in labelled talk two were falls.
     """
     return _mood(text[:MAX_CHARACTERS])
 

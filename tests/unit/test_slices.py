@@ -201,6 +201,10 @@ def test_simulated_edges_are_seen(edge):
     assert list(edges(said)) == ([edge] if edge != "other_language" else [])
 
 
+def test_a_message_that_is_read_in_part_says_its_whole_length():
+    assert edges("x" * 50_000) == {"very_long": "50,000 characters"}
+
+
 def test_only_the_last_message_is_an_edge():
     assert EdgeInput().slices(of("", "Where is my order?")) == {}
     assert EdgeInput().slices(turn(messages=[Message(role="system", content="hi")])) == {
