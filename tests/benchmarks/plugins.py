@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 from shadow import plugins
@@ -82,7 +81,7 @@ def costs(rounds: int) -> dict[str, float]:
     return best
 
 
-def figures(_bootstrap: str, _folder: Path, scale: Scale) -> Iterator[Figure]:
+def figures(scale: Scale) -> Iterator[Figure]:
     """One line for each plug-in, then the slicers, then all that is on by default."""
     found = costs(5 * scale.rounds)
     for name, cost in sorted(found.items(), key=lambda item: -item[1]):
@@ -94,5 +93,5 @@ def figures(_bootstrap: str, _folder: Path, scale: Scale) -> Iterator[Figure]:
 
 
 if __name__ == "__main__":
-    for figure in figures("", Path(), Scale()):
+    for figure in figures(Scale()):
         print(figure)
