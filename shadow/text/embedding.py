@@ -49,10 +49,12 @@ class TokenAverage:
     def embed(self, texts: list[str]) -> Vectors:
         """One row per text; see :class:`Embedder`. Shape ``(len(texts), 256)``."""
         rows = np.zeros((len(texts), self._table.shape[1]), dtype=np.float32)
-        for row, text in zip(rows, texts, strict=True):
-            ids = self.tokens(text[:MAX_CHARACTERS])
+        found = [self.tokens(text[:MAX_CHARACTERS]) for text in texts]
+        room = np.empty((max(map(len, found), default=0), rows.shape[1]), dtype=np.float32)
+        for row, ids in zip(rows, found, strict=True):
             if ids:
-                self._table.take(ids, axis=0).sum(axis=0, out=row)
+                vectors = self._table.take(ids, axis=0, out=room[: len(ids)], mode="clip")  # "clip": written in place
+                vectors.sum(axis=0, out=row)
         lengths = np.linalg.norm(rows, axis=1, keepdims=True)
         lengths[lengths == 0] = 1.0
         rows /= lengths
