@@ -274,6 +274,8 @@ class Comparison(Event):
     candidate: ArmFacts | None = None
     metadata: dict[str, str] = {}
     turn_ref: RecordRef
+    production_ref: RecordRef | None = Field(None, description="Production's reply, on `support.replies`.")
+    candidate_ref: RecordRef | None = Field(None, description="The arm's reply, on `shadow.replies`.")
     turn_arrived_at: UnixSeconds = Field(description="Broker timestamp of the turn's record.")
     production_replied_at: UnixSeconds | None = None
     compared_at: UnixSeconds

@@ -21,6 +21,7 @@ COMMANDS: Final[dict[str, str]] = {
     "control": "control",
     "dead-letters": "dead_letters",
     "demo": "demo",
+    "explain": "explain",
     "ledger": "ledger",
     "plugins": "plugins",
     "replay": "simulate",
