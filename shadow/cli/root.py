@@ -22,6 +22,7 @@ COMMANDS: Final[dict[str, str]] = {
     "dead-letters": "dead_letters",
     "demo": "demo",
     "explain": "explain",
+    "judge": "judge",
     "ledger": "ledger",
     "plugins": "plugins",
     "replay": "simulate",
