@@ -156,6 +156,8 @@ def _named(slicer: Slicer) -> Iterator[str]:
 def _sliced(slicer: Slicer) -> Iterator[str]:
     for asked in TURNS:
         yield from _on(asked.messages[-1], slice_faults(slicer.slices(asked), slicer.names))
+    shown = " ".join(slicer.slices(samples.TALKATIVE).values()).lower()
+    yield from (f"a reason repeats the customer's word {word!r}" for word in samples.QUOTED if word in shown)
 
 
 def _sliced_again(slicer: Slicer) -> Iterator[str]:
@@ -216,7 +218,11 @@ def _detector_calls(text: str, detector: Detector) -> Iterator[Callable[[], Any]
 
 def _slicer_calls(text: str, slicer: Slicer) -> Iterator[Callable[[], Any]]:
     earlier = [Message(role="user", content=text[: len(text) // 4])] * 3
-    for asked in (samples.turn(text), samples.turn(messages=[*earlier, Message(role="user", content="Hello?")])):
+    for asked in (
+        samples.turn(text),
+        samples.turn(messages=[*earlier, Message(role="user", content="Hello?")]),
+        samples.customer("Where is it?", text, text + "x"),
+    ):
         yield partial(slicer.slices, asked)
 
 

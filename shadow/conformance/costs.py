@@ -25,13 +25,18 @@ class Cost:
 
 
 def pairs(count: int, salt: int) -> list[tuple[Turn, Reply, Reply]]:
-    """Different turns with two replies of forty words; one in ten calls a tool."""
+    """Different turns, the second of their conversations, with two replies of forty words; one in ten calls a tool."""
     made = []
     for number in range(count):
         order, amount = f"AB-{salt}{number:05}", f"{20 + number % 70}.{number % 90 + 10}"
         asked = f"Where is my order {order}? I paid {amount} EUR on 3 May 2026 and have heard nothing since."
-        messages = [Message(role="system", content=_SYSTEM), Message(role="user", content=asked)]
-        said = turn(turn_id=f"c{salt}:{number}", messages=messages, tools=TOOLS[:1])
+        messages = [
+            Message(role="system", content=_SYSTEM),
+            Message(role="user", content=f"Hello, this is customer {salt}-{number}, can you help me?"),
+            Message(role="assistant", content="Of course. What would you like to know?"),
+            Message(role="user", content=asked),
+        ]
+        said = turn(turn_id=f"c{salt}:{number}", messages=messages, turn_index=1, tools=TOOLS[:1])
         one = message(
             f"Thank you for your message. I looked it up for you: {order} was sent on 2026-05-04 and should reach you "
             f"in 2 business days. You paid {amount} EUR; the delivery was free. Let me know if you need anything else."
@@ -49,7 +54,7 @@ def pairs(count: int, salt: int) -> list[tuple[Turn, Reply, Reply]]:
 def costs(plugins: Mapping[str, Mapping[str, Any]], rounds: int) -> list[Cost]:
     """The cost of each of ``plugins`` (family to name to instance), dearest first.
 
-    No pair comes twice, so that nothing is remembered from an earlier round.
+    No pair comes twice: nothing is remembered but what two plug-ins read of one text, and common words.
     """
     best: dict[tuple[str, str], float] = {}
     for salt in range(rounds):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -11,14 +13,17 @@ from hypothesis import strategies as st
 from shadow import plugins
 from shadow.config import Comparator, Slices
 from shadow.conformance import CHECKS, examine, isolated, run, samples
-from shadow.conformance.checks import finding_faults, score_faults
-from shadow.conformance.samples import JSON_TURN, TEXTS, TURN, message, reply
+from shadow.conformance.checks import finding_faults, score_faults, slice_faults
+from shadow.conformance.samples import JSON_TURN, TEXTS, TOOLS, TURN, TURNS, customer, message, reply
 from shadow.measures import Pair
+from shadow.slices.metadata import Metadata
 from tests.fixtures import faulty_plugins as faulty
 
 EVERY = [(family, name) for family in plugins.FAMILIES for name in sorted(plugins.installed(family))]
 MEASURES = plugins.measures(sorted(plugins.installed("shadow.measures")))
 DETECTORS = plugins.detectors()
+SLICERS = {name: plugins.load("shadow.slices", [name])[name] for name in sorted(plugins.installed("shadow.slices"))}
+SLICERS["metadata"] = Metadata({"channel": ["chat", "e mail"], "tier": []})
 
 
 @pytest.mark.parametrize(("family", "name"), EVERY, ids=[name for _, name in EVERY])
@@ -26,6 +31,31 @@ def test_a_plugin_keeps_every_promise(family, name):
     results = dict(run(family, plugins.load(family, [name])[name]))
     assert list(results) == list(CHECKS[family])
     assert {check: faults for check, faults in results.items() if faults} == {}
+
+
+def test_the_slicer_of_configured_fields_keeps_every_promise():
+    assert {check: faults for check, faults in run("shadow.slices", SLICERS["metadata"]) if faults} == {}
+
+
+@pytest.mark.parametrize("name", list(SLICERS))
+def test_a_slicer_depends_on_nothing_but_the_turn(name):
+    """Neither on the turns before, nor on how the process was started: a fresh one says the same of the last turn."""
+    asked = customer("Where is my order?", "Das ist nicht, was ich bestellt habe. This is ridiculous!", tools=TOOLS[:1])
+    before = dict(SLICERS[name].slices(asked))
+    for other in TURNS:
+        SLICERS[name].slices(other)
+    assert SLICERS[name].slices(asked.model_copy(update={"turn_id": "t9", "conversation_id": "c9"})) == before
+    kind = type(SLICERS[name])
+    made = f"{kind.__name__}({ {'channel': ['chat', 'e mail'], 'tier': []} if name == 'metadata' else '' })"
+    script = (
+        f"import sys; from shadow.events import Turn; from {kind.__module__} import {kind.__name__}\n"
+        f"asked = Turn.model_validate_json(sys.stdin.buffer.read()); print(sorted({made}.slices(asked).items()))"
+    )
+    fresh = subprocess.run(
+        [sys.executable, "-c", script], input=asked.to_json(), capture_output=True, check=True, timeout=60,
+        env={"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "LC_ALL": "C"},
+    )  # fmt: skip
+    assert fresh.stdout.decode() == f"{sorted(before.items())}\n"
 
 
 @pytest.mark.parametrize(("family", "name"), [("shadow.measures", "semantic"), ("shadow.failures", "malformed")])
@@ -76,6 +106,8 @@ def test_whatever_is_said(left, right):
     for detector in DETECTORS.values():
         assert list(finding_faults(detector.detect(TURN, reply(left)))) == []
         assert list(finding_faults(detector.detect(JSON_TURN, reply(right)))) == []
+    for slicer in SLICERS.values():
+        assert list(slice_faults(slicer.slices(customer(left.text, right.text)), slicer.names)) == []
 
 
 def test_half_a_character_that_no_record_can_hold_breaks_no_detector():
@@ -87,7 +119,7 @@ def test_half_a_character_that_no_record_can_hold_breaks_no_detector():
 def test_the_defaults_are_installed_and_each_builtin_says_what_it_is():
     assert set(Comparator().measures) <= set(MEASURES)
     assert set(Slices().use) <= set(plugins.installed("shadow.slices"))
-    for plugin in (*MEASURES.values(), *DETECTORS.values()):
+    for plugin in (*MEASURES.values(), *DETECTORS.values(), *SLICERS.values()):
         assert isinstance(plugin.version, int)
         assert " us" in (type(plugin).__doc__ or "")
 
