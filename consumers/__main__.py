@@ -1,6 +1,7 @@
 """``python -m consumers NAME``: run one consumer until SIGTERM.
 
-Names: ``mirror`` (with ``--arm``), ``comparator``, ``recorder``. Configuration as for the ``shadow`` command.
+Names: ``mirror`` (with ``--arm``), ``comparator``, ``recorder``, ``judge``.
+Configuration as for the ``shadow`` command.
 """
 
 from __future__ import annotations
@@ -55,10 +56,26 @@ def _recorder(config: Config, metrics: Metrics, _arm: str) -> None:
     Recorder(config, metrics).run(stop)
 
 
+def _judge(config: Config, metrics: Metrics, _arm: str) -> None:
+    from consumers.app import run  # noqa: PLC0415
+    from consumers.judge import JudgeService  # noqa: PLC0415
+    from shadow.adapters import AdapterConfigError, create  # noqa: PLC0415
+    from shadow.topology import JUDGE_GROUP  # noqa: PLC0415
+
+    if config.judge is None:
+        raise ConfigError(["the configuration has no judge; add a section 'judge', or do not start it"])
+    try:
+        adapter = create(config.judge.arm, environ=os.environ)
+    except AdapterConfigError as error:
+        raise ConfigError([str(error)]) from None
+    run(JUDGE_GROUP, config, JudgeService(config, metrics, config.judge, adapter))
+
+
 CONSUMERS: Final[dict[str, Callable[[Config, Metrics, str], None]]] = {
     "mirror": _mirror,
     "comparator": _comparator,
     "recorder": _recorder,
+    "judge": _judge,
 }
 
 

@@ -34,8 +34,9 @@ from shadow.dead_letters import Letter, letter_for
 from shadow.events import BrokenRecordError, Comparison, Outcome, decode
 from shadow.ledger import Ledger, LedgerUnavailableError, comparison_row, outcome_row, unstorable
 from shadow.metrics.exporter import Metrics
-from shadow.topology import COMPARISONS, DEAD_LETTERS, OUTCOMES, RECORDER_GROUP
+from shadow.topology import COMPARISONS, DEAD_LETTERS, JUDGEMENTS, OUTCOMES, RECORDER_GROUP
 
+TOPICS: Final = (COMPARISONS, OUTCOMES, JUDGEMENTS)
 POLL_MS: Final = 250
 BATCH: Final = 2_000
 COMMIT_MS: Final = 5_000
@@ -65,7 +66,7 @@ class Batch:
 
 
 class Recorder:
-    """The consumer between ``shadow.comparisons``, ``support.outcomes`` and the ledger."""
+    """The consumer between ``shadow.comparisons``, ``support.outcomes``, ``shadow.judgements`` and the ledger."""
 
     def __init__(self, config: Config, metrics: Metrics) -> None:
         self._config = config
@@ -131,7 +132,7 @@ class Recorder:
         self._ask_at = time.monotonic() + self._patience_s
         try:
             with self._watch.call():  # not this client's, but the same library's
-                lag = broker.lag(self._bootstrap, RECORDER_GROUP, [COMPARISONS, OUTCOMES])
+                lag = broker.lag(self._bootstrap, RECORDER_GROUP, TOPICS)
         except BrokerError:
             return False
         mine = {(part.topic, part.partition) for part in consumer.assignment()}
@@ -246,7 +247,7 @@ def _consumer(bootstrap: list[str]) -> Any:
         allow_auto_create_topics=False,
         request_timeout_ms=30_000,
     )
-    consumer.subscribe([COMPARISONS, OUTCOMES])
+    consumer.subscribe(TOPICS)
     return consumer
 
 

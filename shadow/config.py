@@ -24,6 +24,7 @@ ENV_BROKER_URL: Final = "SHADOW_BROKER_URL"
 ENV_LEDGER_URL: Final = "SHADOW_LEDGER_URL"
 
 DEFAULT_PATH: Final = "shadow.yaml"
+JUDGE: Final = "judge"
 EMBEDDED_BROKER: Final = "embedded"
 """The broker url that makes ``shadow up`` start the embedded broker itself."""
 
@@ -203,6 +204,33 @@ class Slices(Section):
     )
 
 
+class Judge(Section):
+    """A model that compares production's reply with an arm's: blind, in both orders, never one of the arms.
+
+    It is off where this section is missing. Comparisons never wait for it.
+    """
+
+    adapter: Adapter
+    price: Price = Field(description="What its tokens cost: without it, `usd_per_day` could not be kept.")
+    usd_per_day: Positive = Field(description="UTC day; spent: pairs are not judged until midnight UTC.")
+    sampling: Sampling = Sampling(rate=0.1)
+    max_in_flight: Annotated[int, Field(ge=1, le=1_000)] = Field(4, description="Calls at the same time; a pair is 2.")
+    timeout_s: Positive = Field(60.0, description="One call, until the answer's last byte.")
+
+    @property
+    def arm(self) -> Arm:
+        """The judge as somebody who is asked: what the adapters take."""
+        limits = Limits(
+            max_in_flight=self.max_in_flight,
+            timeout_s=self.timeout_s,
+            deadline_s=3 * self.timeout_s,
+            usd_per_day=self.usd_per_day,
+        )
+        return Arm(
+            name=JUDGE, owner=JUDGE, adapter=self.adapter, price=self.price, sampling=self.sampling, limits=limits
+        )
+
+
 class Gate(Section):
     """When a candidate may be promoted."""
 
@@ -250,6 +278,7 @@ class Config(Section):
     candidates: list[Arm] = []
     comparator: Comparator = Comparator()
     slices: Slices = Slices()
+    judge: Judge | None = None
     gate: Gate = Gate()
     broker: Broker = Broker()
     ledger: Ledger = Ledger()
@@ -278,6 +307,21 @@ class Config(Section):
         return candidates
 
     @model_validator(mode="after")
+    def _nobody_judges_himself(self) -> Self:
+        if self.judge is None:
+            return self
+        judge = self.judge.adapter
+        if isinstance(judge, OpenAIAdapter) and judge.model == self.production.model:
+            raise ValueError(f"judge.adapter.model {judge.model!r} is production's model: a judge must be another one")
+        for arm in self.arms:
+            if arm.name == JUDGE:
+                raise ValueError(f"a candidate cannot be called {JUDGE!r} where there is a judge; rename it")
+            if _who(arm.adapter) == _who(judge):
+                who = " at ".join(_who(judge))
+                raise ValueError(f"judge.adapter asks {who}, as arm {arm.name!r} does: a judge must be another one")
+        return self
+
+    @model_validator(mode="after")
     def _times_fit(self) -> Self:
         for arm in self.arms:
             needed = arm.limits.max_age_s + arm.limits.deadline_s
@@ -288,6 +332,13 @@ class Config(Section):
                     f"raise join_window_s above {needed:g}, or lower the limits"
                 )
         return self
+
+
+def _who(adapter: OpenAIAdapter | CallableAdapter) -> tuple[str, ...]:
+    """Who answers behind an adapter."""
+    if isinstance(adapter, CallableAdapter):
+        return (adapter.target,)
+    return adapter.model, adapter.base_url.rstrip("/").lower()
 
 
 def load(path: str | Path | None = None, *, environ: Mapping[str, str]) -> Config:
@@ -368,7 +419,14 @@ def _known_fields(loc: Iterable[int | str]) -> list[str]:
         "callable": CallableAdapter,
     }
     known |= {"production": Production, "comparator": Comparator, "slices": Slices, "gate": Gate, "broker": Broker}
-    known |= {"ledger": Ledger, "metrics": Metrics, "limits": Limits, "sampling": Sampling, "price": Price}
+    known |= {
+        "judge": Judge,
+        "ledger": Ledger,
+        "metrics": Metrics,
+        "limits": Limits,
+        "sampling": Sampling,
+        "price": Price,
+    }
     section: type[BaseModel] = Config
     for part in list(loc)[:-1]:
         section = known.get(str(part), section)

@@ -220,7 +220,7 @@ class Reply(Event):
 
 
 class Outcome(Event):
-    """What became of a turn, known later: solved, rated, escalated, correct."""
+    """What became of a turn, known later: solved, rated, escalated, correct, judged."""
 
     type: Literal["outcome"] = "outcome"
     outcome_id: Id
@@ -230,6 +230,11 @@ class Outcome(Event):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
     value: float | str
     occurred_at: UnixSeconds
+    arm_revision: str | None = Field(
+        None, max_length=64, pattern=r"^[!-~]*$", description="Of that arm, if it matters."
+    )
+    cost_usd: Dollars | None = Field(None, description="What it took to know it.")
+    detail: str | None = Field(None, max_length=500, description="For people; never a label.")
 
 
 class Score(Record):
@@ -274,6 +279,8 @@ class Comparison(Event):
     candidate: ArmFacts | None = None
     metadata: dict[str, str] = {}
     turn_ref: RecordRef
+    production_ref: RecordRef | None = Field(None, description="Production's reply, on `support.replies`.")
+    candidate_ref: RecordRef | None = Field(None, description="The arm's reply, on `shadow.replies`.")
     turn_arrived_at: UnixSeconds = Field(description="Broker timestamp of the turn's record.")
     production_replied_at: UnixSeconds | None = None
     compared_at: UnixSeconds

@@ -5,7 +5,9 @@ A name that is not installed, or that two packages claim, stops start-up and lis
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
@@ -27,6 +29,20 @@ class PluginError(Exception):
     """A plug-in that cannot be used; the message is one line that names it and what there is instead."""
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An installed plug-in; ``error`` says why it cannot be loaded, and ``version`` and ``summary`` are then empty."""
+
+    family: str
+    name: str
+    target: str
+    package: str
+    package_version: str
+    version: str = ""
+    summary: str = ""
+    error: str | None = None
+
+
 def installed(family: str) -> dict[str, EntryPoint]:
     """The family's plug-ins by name. Raises :class:`PluginError` where two packages claim one name."""
     found: dict[str, EntryPoint] = {}
@@ -36,6 +52,22 @@ def installed(family: str) -> dict[str, EntryPoint]:
             raise PluginError(f"{family}: {point.name!r} is claimed by {other.value} and {point.value}; remove one")
         found[point.name] = point
     return found
+
+
+def listing() -> list[Listed]:
+    """Every installed plug-in of every family, loaded to see that it can be. Raises :class:`PluginError`."""
+    return [
+        _listed(family, name, known) for family in FAMILIES for known in [installed(family)] for name in sorted(known)
+    ]
+
+
+def in_use(config: Config) -> dict[str, frozenset[str]]:
+    """The names that ``config`` uses, by family: of failure detectors all that are installed."""
+    return {
+        "shadow.measures": frozenset(config.comparator.measures),
+        "shadow.failures": frozenset(installed("shadow.failures")),
+        "shadow.slices": frozenset(config.slices.use),
+    }
 
 
 def load(family: str, names: Iterable[str]) -> dict[str, Any]:
@@ -97,3 +129,14 @@ def _instance(family: str, name: str, known: dict[str, EntryPoint]) -> Any:
     if not isinstance(plugin, FAMILIES[family]):
         raise PluginError(f"{family}: {name!r} ({known[name].value}) is no {FAMILIES[family].__name__}")
     return plugin
+
+
+def _listed(family: str, name: str, known: dict[str, EntryPoint]) -> Listed:
+    point = known[name]
+    package = (point.dist.name, point.dist.version) if point.dist else ("?", "?")
+    try:
+        plugin = _instance(family, name, known)
+    except PluginError as error:
+        return Listed(family, name, point.value, *package, error=str(error))
+    summary = (inspect.getdoc(type(plugin)) or "").partition("\n")[0]
+    return Listed(family, name, point.value, *package, str(getattr(plugin, "version", "")), summary)

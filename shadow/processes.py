@@ -125,10 +125,11 @@ class Tree:
         return f": {line}" if line else ""
 
 
-def consumer_parts(arms: Sequence[str], *, config: str | None, metrics_port: int) -> list[Part]:
-    """The consumers of one deployment, one process each: recorder, comparator, and a mirror per arm."""
+def consumer_parts(arms: Sequence[str], *, judge: bool, config: str | None, metrics_port: int) -> list[Part]:
+    """The consumers of one deployment, one process each: recorder, comparator, a mirror per arm, a judge if any."""
     names: list[tuple[str, list[str]]] = [("recorder", ["recorder"]), ("comparator", ["comparator"])]
     names += [(f"mirror.{arm}", ["mirror", "--arm", arm]) for arm in arms]
+    names += [("judge", ["judge"])] if judge else []
     common = ["--config", config] if config else []
     return [
         Part(

@@ -13,6 +13,7 @@ TURNS: Final = "support.turns"
 REPLIES: Final = "support.replies"
 OUTCOMES: Final = "support.outcomes"
 ARM_REPLIES: Final = "shadow.replies"
+JUDGEMENTS: Final = "shadow.judgements"
 COMPARISONS: Final = "shadow.comparisons"
 DECISIONS: Final = "shadow.decisions"
 DEAD_LETTERS: Final = "shadow.dead-letters"
@@ -55,11 +56,12 @@ class Topic:
 
 
 TOPOLOGY: Final[tuple[Topic, ...]] = (
-    Topic(TURNS, "turn", "conversation_id", "tap", ("mirror", "comparator")),
-    Topic(REPLIES, "reply", "conversation_id", "tap", ("comparator",)),
+    Topic(TURNS, "turn", "conversation_id", "tap", ("mirror", "comparator", "judge")),
+    Topic(REPLIES, "reply", "conversation_id", "tap", ("comparator", "judge")),
     Topic(OUTCOMES, "outcome", "conversation_id", "tap", ("recorder",)),
-    Topic(ARM_REPLIES, "reply", "conversation_id", "mirror", ("comparator", "mirror")),
-    Topic(COMPARISONS, "comparison", "conversation_id", "comparator", ("recorder",)),
+    Topic(ARM_REPLIES, "reply", "conversation_id", "mirror", ("comparator", "mirror", "judge")),
+    Topic(COMPARISONS, "comparison", "conversation_id", "comparator", ("recorder", "judge")),
+    Topic(JUDGEMENTS, "outcome", "conversation_id", "judge", ("recorder", "judge")),
     Topic(DECISIONS, "decision", "candidate", "gate", ("cli",), retention_ms=90 * DAY_MS, partitions=1),
     Topic(DEAD_LETTERS, "raw bytes", "topic/partition/offset", "comparator, recorder", ("cli",), 30 * DAY_MS, 1),
     Topic(CONTROL, "arm command", "arm", "cli", ("mirror",), partitions=1, compacted=True),
@@ -75,6 +77,7 @@ def mirror_group(arm: str) -> str:
 
 COMPARATOR_GROUP: Final = "shadow.comparator"
 RECORDER_GROUP: Final = "shadow.recorder"
+JUDGE_GROUP: Final = "shadow.judge"
 
 
 def diagram() -> str:

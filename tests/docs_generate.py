@@ -55,6 +55,8 @@ MEANINGS: Final[dict[str, str]] = {
     "Production.owner": "The team that answers for production.",
     "Production.model": "Production's model, for people.",
     "Comparator.measures": "Measures to compute, by entry-point name.",
+    "Judge.adapter": "How it is asked. Refused: production's model, and whoever an arm asks.",
+    "Judge.sampling": "Whose conversations are judged.",
     "Gate.alpha": "Error rate of a decision, and of each call of the noise floor. Nothing decides yet.",
     "Broker.url": "`host:port[,host:port]` of a Kafka, or `embedded`. `$SHADOW_BROKER_URL` overrides it.",
     "Broker.partitions": "Partitions of each topic that is keyed by conversation: the most workers of one kind.",
@@ -68,6 +70,7 @@ MEANINGS: Final[dict[str, str]] = {
     "Config.candidates": "Whom production may be replaced by.",
     "Config.comparator": "How replies are joined to turns, and how they are judged.",
     "Config.slices": "Turn properties that verdicts are split by. Each comparison carries them; no verdict yet.",
+    "Config.judge": "A model that compares the replies.",
     "Config.gate": "When a candidate may be promoted.",
     "Config.broker": "Where Kafka stands.",
     "Config.ledger": "Where comparisons are stored.",
@@ -192,6 +195,7 @@ def configuration() -> str:
         ("`comparator`", config.Comparator),
         ("each measure of `thresholds`", Threshold),
         ("`slices`", config.Slices),
+        ("`judge`", config.Judge),
         ("`gate`", config.Gate),
         ("`broker`", config.Broker),
         ("`ledger`", config.Ledger),
@@ -382,7 +386,7 @@ One JSON object per Kafka record, keyed by `conversation_id`, UTF-8. `shadow sch
 METRICS: Final = f"""# Metrics
 {NOTICE}
 Each process serves `/metrics` on its own port. Under `shadow up`, the recorder has `metrics.port` of the configuration,
-and the comparator and then one mirror per arm the numbers after it. `python -m consumers` serves none without
+and the comparator, one mirror per arm and the judge the numbers after it. `python -m consumers` serves none without
 `--metrics-port`.
 
 Counters are for diagnosis and alerts. They are at least once: a redelivery counts twice, a kill -9 loses what was not

@@ -19,7 +19,7 @@ def check(ctx: click.Context, *, as_json: bool) -> None:
     config = configuration(ctx)
     try:
         plugins.evaluator(config)
-        for arm in config.arms:
+        for arm in (*config.arms, *((config.judge.arm,) if config.judge else ())):
             create(arm, environ=os.environ)
     except (plugins.PluginError, AdapterConfigError) as error:
         raise Unavailable(str(error)) from None

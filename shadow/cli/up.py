@@ -55,7 +55,8 @@ def running(config: Config, path: str | None, log_dir: Path | None, *, environ: 
             process = broker.start_embedded(config.broker.port, log_file)
             tree.adopt(Part("broker (memory only: its records are gone)", (), vital=True, process=process))
         broker.ensure_topics(config)
-        for part in consumer_parts([arm.name for arm in config.arms], config=path, metrics_port=config.metrics.port):
+        arms, judge = [arm.name for arm in config.arms], config.judge is not None
+        for part in consumer_parts(arms, judge=judge, config=path, metrics_port=config.metrics.port):
             tree.start(part)
         log.info("up", broker=config.broker.bootstrap, ledger=config.ledger.url.split("@")[-1], arms=len(config.arms))
         yield tree

@@ -194,8 +194,14 @@ def _comparison(draft: _Draft, limits: Mapping[str, float], evaluator_revision: 
         candidate=draft.arm.facts,
         metadata=turn.metadata,
         turn_ref=RecordRef.trusted(partition=item.partition, offset=item.turn.at[1]),
+        production_ref=_ref(item.partition, item.production),
+        candidate_ref=_ref(item.partition, item.reply),
         turn_arrived_at=item.turn.arrived_s,
         production_replied_at=item.production.arrived_s if item.production else None,
         compared_at=now_s,
         evaluator_revision=evaluator_revision,
     )
+
+
+def _ref(partition: int, held: Held | None) -> RecordRef | None:
+    return None if held is None else RecordRef.trusted(partition=partition, offset=held.at[1])

@@ -118,6 +118,21 @@ class Ledger:
         with reading as connection, _stream(connection, _within(query, arm, since, until)) as found:
             yield from map(Row._make, found)
 
+    def of_turn(self, turn_id: str) -> list[dict[str, Any]]:
+        """All columns of every comparison of that turn, the last recorded first."""
+        query = select(comparisons).where(comparisons.c.turn_id == turn_id)
+        return self._rows(query.order_by(comparisons.c.recorded_at.desc(), comparisons.c.arm))
+
+    def outcomes_of(self, turn_id: str) -> list[dict[str, Any]]:
+        """All columns of everything that became known of that turn later, the earliest first."""
+        query = select(outcomes).where(outcomes.c.turn_id == turn_id)
+        return self._rows(query.order_by(outcomes.c.occurred_at, outcomes.c.outcome_id))
+
+    def latest_turns(self, count: int) -> list[str]:
+        """Ids of the turns that arrived last, the newest first; ``count`` rows are read, each turn counts once."""
+        query = select(comparisons.c.turn_id).order_by(comparisons.c.turn_arrived_at.desc()).limit(count)
+        return list(dict.fromkeys(row["turn_id"] for row in self._rows(query)))
+
     def stats(
         self,
         since: float | None = None,
@@ -152,6 +167,10 @@ class Ledger:
             columns = [column.name for column in EXPORTED]
             with _stream(connection, _within(query, arm, since, until)) as found:
                 yield Export(tuple(sorted(names)), (dict(zip(columns, row, strict=True)) for row in found))
+
+    def _rows(self, query: Select[Any]) -> list[dict[str, Any]]:
+        with engines.transaction(self._engine, writes=False) as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
 
     def close(self) -> None:
         """Close the connections."""

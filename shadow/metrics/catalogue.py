@@ -57,6 +57,8 @@ CATALOGUE: Final[tuple[Family, ...]] = (
     _histogram("shadow_divergence_ratio", ("candidate", "measure"), "Divergence from production, 0 to 1.", RATIO),
     _histogram("shadow_evaluation_delay_seconds", (), "Production's reply to its comparison.", SECONDS),
     _gauge("shadow_state_turns", (), "Turns that wait for a reply in this process."),
+    _counter("shadow_judge_verdicts", ("candidate", "verdict"), "Sampled pairs that the judge has done with, by "
+             "verdict, or by why there is none."),
     _counter("shadow_dead_letters", ("reason",), "Records written to the dead-letter topic."),
     _counter("shadow_rebalances", (), "Times that partitions were assigned to this process."),
     _counter("shadow_ledger_rows", ("result",), "Comparisons given to the ledger: stored, duplicate."),

@@ -8,12 +8,15 @@ configuration of the demo, ``samples/support.jsonl`` its recorded conversations.
 from importlib import resources
 from typing import Final
 
-__all__ = ["DEFAULT_PORT", "MODELS", "demo_config", "sample_path"]
+__all__ = ["DEFAULT_PORT", "JUDGES", "MODELS", "demo_config", "sample_path"]
 
 DEFAULT_PORT: Final = 29080
 
 MODELS: Final = ("support-prod", "support-better", "support-slice-worse", "support-flaky")
 """The simulated models, by the name that a request gives."""
+
+JUDGES: Final = ("judge-first", "judge-facts")
+"""The simulated judges; see :mod:`shadow.simulate.judges`."""
 
 
 def demo_config() -> str:

@@ -16,7 +16,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from shadow.simulate import MODELS, faults, models, wire
+from shadow.simulate import JUDGES, MODELS, faults, judges, models, wire
 from shadow.simulate.faults import DEFAULT_RATES, Rates
 from shadow.simulate.scripted import Scripted
 
@@ -24,6 +24,7 @@ HOST: Final = "127.0.0.1"
 MAX_BODY: Final = 4_000_000
 JSON: Final = "application/json"
 OK: Final = 200
+NAMES: Final = (*MODELS, *JUDGES)
 TOO_MANY: Final = 429
 TOO_LARGE: Final = 413
 
@@ -55,9 +56,14 @@ class Server:
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         """One chat completion."""
-        ask = wire.ask(await request.read(), MODELS)
+        ask = wire.ask(await request.read(), NAMES)
         seed = self._samples.getrandbits(32) if ask.seed is None else ask.seed
-        reply = models.answer(ask.model, ask.messages, seed=seed, tools=ask.tools, response_format=ask.response_format)
+        if ask.model in JUDGES:
+            reply = judges.answer(ask.model, ask.messages)
+        else:
+            reply = models.answer(
+                ask.model, ask.messages, seed=seed, tools=ask.tools, response_format=ask.response_format
+            )
         reply = wire.limited(reply, ask.max_tokens)
         rates = self._rates.get(ask.model)
         if rates:
@@ -100,7 +106,7 @@ class Server:
 
     async def list_models(self, _: web.Request) -> web.Response:
         """The simulated models."""
-        return web.Response(body=wire.models(MODELS), content_type=JSON)
+        return web.Response(body=wire.models(NAMES), content_type=JSON)
 
     async def healthz(self, _: web.Request) -> web.Response:
         """Answers as soon as the server does."""
@@ -116,7 +122,7 @@ class Server:
             wanted: Any = orjson.loads(await request.read())
         except orjson.JSONDecodeError as error:
             raise wire.BadRequestError(f"not JSON: {error}") from None
-        if wrong := faults.problems(wanted, MODELS):
+        if wrong := faults.problems(wanted, NAMES):
             raise wire.BadRequestError("; ".join(wrong))
         self._rates = wanted
         return await self.get_faults(request)

@@ -72,6 +72,17 @@ def test_a_key_is_stored_once_and_its_first_write_wins(url: str) -> None:
     assert found == dict.fromkeys([("t1", "r1"), ("t2", "r1"), ("t3", "r1"), ("t1", "r2")], "compared")
 
 
+def test_a_turn_is_found_with_all_that_is_known_of_it(url: str) -> None:
+    with Ledger(url) as ledger:
+        ledger.write([comparison(1), comparison(1, "control"), comparison(2)], [outcome(1)], recorded_at=1)
+        ledger.write([comparison(1, arm_revision="r2")], recorded_at=2)
+        found = [(row["arm"], row["arm_revision"]) for row in ledger.of_turn("t1")]
+        assert found == [("candidate", "r2"), ("candidate", "r1"), ("control", "r1")]
+        assert [row["outcome_id"] for row in ledger.outcomes_of("t1")] == ["o1"]
+        assert ledger.latest_turns(4) == ["t2", "t1"]
+        assert (ledger.of_turn("t9"), ledger.outcomes_of("t9")) == ([], [])
+
+
 def test_keys_tell_where_a_turn_lies(url: str) -> None:
     with Ledger(url) as ledger:
         ledger.write([comparison(index, arm) for index in range(10) for arm in ("a", "b")], recorded_at=1)

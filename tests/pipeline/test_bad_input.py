@@ -25,6 +25,7 @@ from shadow.topology import (
     COMPARATOR_GROUP,
     COMPARISONS,
     CONTROL,
+    JUDGEMENTS,
     MAX_RECORD_BYTES,
     OUTCOMES,
     RECORDER_GROUP,
@@ -190,7 +191,7 @@ def rows(system: System) -> dict[tuple[str, str], str]:
 def await_read(system: System) -> None:
     """Until both groups have committed all there is: nothing that was written holds anything up."""
     deadline = time.monotonic() + 90
-    groups = {COMPARATOR_GROUP: (TURNS, REPLIES, ARM_REPLIES), RECORDER_GROUP: (COMPARISONS, OUTCOMES)}
+    groups = {COMPARATOR_GROUP: (TURNS, REPLIES, ARM_REPLIES), RECORDER_GROUP: (COMPARISONS, OUTCOMES, JUDGEMENTS)}
     while True:
         lags = kafka_client.lags(system.config.broker.bootstrap, groups)
         if not sum(sum(lag.values()) for lag in lags.values()):

@@ -169,7 +169,7 @@ def test_p01_support_topics_hold_what_the_tap_wrote_and_nothing_of_the_caller_tr
 
 PRODUCERS = {"KafkaProducer", "AIOKafkaProducer"}
 SENDING = {"send", "send_and_wait", "send_batch", "publish"}
-OURS = {"ARM_REPLIES", "COMPARISONS", "DECISIONS", "DEAD_LETTERS", "CONTROL"}
+OURS = {"ARM_REPLIES", "COMPARISONS", "JUDGEMENTS", "DECISIONS", "DEAD_LETTERS", "CONTROL"}
 MAKES_PRODUCERS = {"shadow/tap/sender.py", "shadow/broker/records.py", "consumers/stream.py"}
 WRITES_ELSEWHERE = {
     "shadow/tap/sender.py": {"topic"},  # production's side: what the Tap was given

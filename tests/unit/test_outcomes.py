@@ -107,6 +107,13 @@ def test_a_truncated_reply_is_compared_and_its_failure_noted():
     assert comparison.production.failures == []
 
 
+def test_a_comparison_says_where_its_records_lie():
+    found = one(reply(), reply(arm="better"))
+    assert all(ref is not None for ref in (found.turn_ref, found.production_ref, found.candidate_ref))
+    assert one(None, reply(arm="better"), expired=True).production_ref is None
+    assert one(reply(), None, expired=True).candidate_ref is None
+
+
 def test_a_reply_of_tool_calls_alone_is_not_empty():
     call = Message.model_validate(
         {"role": "assistant", "tool_calls": [{"function": {"name": "find_order", "arguments": "{}"}}]}

@@ -1,0 +1,294 @@
+"""Runs the judge: reads comparisons, asks about the sampled pairs, writes one verdict each to ``shadow.judgements``.
+
+Nobody waits for it: comparisons are in the ledger before it is asked. A verdict is an outcome record, stored by the
+recorder once by its id. The words come from the three records that a comparison names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
+from mode import Service
+
+from consumers.acks import OffsetTracker
+from consumers.asking import Asker
+from consumers.stream import Batch, Stream, caught_up
+from shadow.adapters import Adapter
+from shadow.config import JUDGE, Config, Judge
+from shadow.events import BrokenRecordError, Comparison, Event, Outcome, RecordRef, Reply, Turn, decode
+from shadow.judging import Bench, Ruling
+from shadow.measures import Pair
+from shadow.measures.judge import PROMPT_VERSION
+from shadow.metrics.exporter import Metrics
+from shadow.mirror.admission import Admission
+from shadow.mirror.sampling import position
+from shadow.topology import ARM_REPLIES, COMPARISONS, JUDGE_GROUP, JUDGEMENTS, MAX_STORED_BYTES, REPLIES, TURNS
+
+log = structlog.get_logger()
+
+VERDICT: Final = "judge_verdict"
+WORSE: Final = "judge_worse"
+FORGOTTEN: Final = "forgotten"
+GRACE_S: Final = 5.0
+FETCH_MS: Final = 5_000
+HOUR_S: Final = 3_600.0
+PAUSE_S: Final = 0.5
+
+E = TypeVar("E", bound=Event)
+
+
+@dataclass(slots=True)
+class _Partition:
+    """One partition of comparisons, and what was judged of it before."""
+
+    number: int
+    acks: OffsetTracker | None = None
+    judged: set[str] = field(default_factory=set)
+    recovered: bool = False
+
+
+class _Records:
+    """Single records by their place, and a partition's records from a time on. A consumer without a group."""
+
+    def __init__(self, bootstrap: list[str]) -> None:
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            fetch_max_wait_ms=100,
+            max_partition_fetch_bytes=MAX_STORED_BYTES,
+        )
+        self._one_at_a_time = asyncio.Lock()
+
+    async def start(self) -> None:
+        await self._consumer.start()
+
+    async def stop(self) -> None:
+        await self._consumer.stop()
+
+    async def one(self, topic: str, ref: RecordRef | None, event: type[E]) -> E | None:
+        """The event there; None if the broker holds it no more, or another kind of record."""
+        if ref is None:
+            return None
+        tp = TopicPartition(topic, ref.partition)
+        async with self._one_at_a_time:
+            self._consumer.assign([tp])
+            self._consumer.seek(tp, ref.offset)
+            try:
+                found = await self._consumer.getmany(tp, timeout_ms=FETCH_MS, max_records=1)
+            except OffsetOutOfRangeError:
+                return None
+        for record in found.get(tp, ()):
+            if record.offset == ref.offset:
+                try:
+                    return decode(event, record.value, record.key)
+                except BrokenRecordError:
+                    return None
+        return None
+
+    async def since(self, topic: str, partition: int, at_s: float) -> list[Any]:
+        """All records of a partition that the broker stored from that time on."""
+        tp, found = TopicPartition(topic, partition), []
+        async with self._one_at_a_time:
+            self._consumer.assign([tp])
+            first = (await self._consumer.offsets_for_times({tp: int(at_s * 1000)})).get(tp)
+            if first is None:
+                return []
+            self._consumer.seek(tp, first.offset)
+            began = time.time()
+            while not await caught_up(self._consumer, tp, since_s=began):
+                for records in (await self._consumer.getmany(tp, timeout_ms=200)).values():
+                    found += records
+        return found
+
+
+class JudgeService(Service):  # type: ignore[misc]
+    """The judge's one service. A verdict that cannot be written ends the process: its restart finds the pair again."""
+
+    def __init__(self, config: Config, metrics: Metrics, judge: Judge, adapter: Adapter) -> None:
+        super().__init__()
+        self._config, self._metrics, self._judge = config, metrics, judge
+        self._revision = f"{judge.arm.revision}.{PROMPT_VERSION}"
+        self._admission = Admission(judge.arm.limits, partitions=config.broker.partitions)
+        self._asker = Asker(judge.arm, adapter, self._admission.breaker, metrics)
+        self._bench = Bench(judge, self._asker.ask)
+        self._partitions: dict[int, _Partition] = {}
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._stream: Stream
+        self._records: _Records
+
+    async def on_start(self) -> None:
+        """Join the group."""
+        self._records = _Records(self._config.broker.bootstrap)
+        self._stream = Stream(
+            self._config, group=JUDGE_GROUP, topics=(COMPARISONS,), gained=self._gained, losing=self._losing
+        )
+        await self._stream.start()
+        await self._records.start()
+
+    async def on_stop(self) -> None:
+        """Finish what is under way within the grace, commit, leave the group."""
+        await self._stream.stop()
+        await self._records.stop()
+        await self._asker.close()
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _run(self) -> None:
+        while not self.should_stop:
+            if len(self._under_way) >= self._judge.max_in_flight:
+                await asyncio.wait(self._under_way, timeout=PAUSE_S, return_when=asyncio.FIRST_COMPLETED)
+            async with self._stream.lock:
+                if self._stream.commit_due():
+                    await self._commit()
+            room = self._judge.max_in_flight - len(self._under_way)
+            if room <= 0:
+                continue
+            epoch, batch = await self._stream.read(max_records=room)
+            async with self._stream.lock:
+                await self._take(await self._stream.mine(epoch, batch))
+
+    async def _take(self, batch: Batch) -> None:
+        for part in self._partitions.values():
+            await self._recover(part)
+        for tp, records in batch.items():
+            part = self._partitions[tp.partition]
+            for record in records:
+                part.acks = part.acks or OffsetTracker(record.offset)
+                part.acks.read(record.offset)
+                row = self._wanted(part, record)
+                if row is None:
+                    part.acks.done(record.offset)
+                    continue
+                task = asyncio.create_task(self._one(part, row, record.offset))
+                self._under_way.add(task)
+                task.add_done_callback(self._ended)
+
+    def _wanted(self, part: _Partition, record: Any) -> Comparison | None:
+        """The comparison, if it is of two replies, sampled, and not judged yet. Broken ones are the recorder's."""
+        try:
+            row = decode(Comparison, record.value, record.key)
+        except BrokenRecordError:
+            return None
+        sampling = self._judge.sampling
+        sampled = sampling.rate >= 1 or position(row.conversation_id, sampling.salt) < sampling.rate
+        if row.outcome != "compared" or not sampled or self._identity(row) in part.judged:
+            return None
+        part.judged.add(self._identity(row))
+        return row
+
+    async def _one(self, part: _Partition, row: Comparison, offset: int) -> None:
+        """1. May it be asked? 2. Fetch the words. 3. Ask. 4. Write the verdict. 5. The comparison is done."""
+        reason = await self._let_through()
+        if reason is not None:
+            ruling = Ruling(None, reason)
+        else:
+            pair = await self._pair(row)
+            ruling = Ruling(None, FORGOTTEN) if pair is None else await self._bench.rule(pair)
+        self._admission.budget.spend(part.number, ruling.cost_usd, time.time())
+        await self._write(part, row, ruling)
+        assert part.acks is not None  # noqa: S101 (its comparison has been read)
+        part.acks.done(offset)
+
+    async def _let_through(self) -> str | None:
+        """None as soon as it may be asked, or why not. Nobody waits for the judge, so it can wait for its breaker."""
+        while True:
+            reason = self._admission.decide(paused=False, turn_bytes=0, age_s=0.0, now_s=time.time())
+            if reason != "breaker":
+                return reason
+            await asyncio.sleep(PAUSE_S)
+
+    async def _pair(self, row: Comparison) -> Pair | None:
+        turn = await self._records.one(TURNS, row.turn_ref, Turn)
+        production = await self._records.one(REPLIES, row.production_ref, Reply)
+        arm = await self._records.one(ARM_REPLIES, row.candidate_ref, Reply)
+        if turn is None or production is None or arm is None:
+            return None
+        if {turn.turn_id, production.turn_id, arm.turn_id} != {row.turn_id} or arm.arm != row.arm:
+            return None  # the broker is not the one it was
+        if production.message is None or arm.message is None:
+            return None
+        return Pair(turn, production.message, arm.message)
+
+    async def _write(self, part: _Partition, row: Comparison, ruling: Ruling) -> None:
+        judged = ruling.judged
+        verdict = judged.preference if judged else str(ruling.reason)
+        detail = f"judge {self._revision}"
+        if judged:
+            detail += f"; production as A: {judged.forward}, as B: {judged.backward}"
+        values: dict[str, float | str] = {} if judged is None else {WORSE: judged.score.value or 0.0}
+        values[VERDICT] = verdict  # last: it says that the pair is done with
+        for name, value in values.items():
+            outcome = Outcome(
+                outcome_id=f"{self._identity(row)}:{name}",
+                turn_id=row.turn_id,
+                conversation_id=row.conversation_id,
+                arm=row.arm,
+                arm_revision=row.arm_revision,
+                name=name,
+                value=value,
+                occurred_at=time.time(),
+                cost_usd=ruling.cost_usd if name == VERDICT else None,
+                detail=detail,
+            )
+            key = row.conversation_id.encode()
+            await self._stream.producer.send_and_wait(JUDGEMENTS, outcome.to_json(), key=key, partition=part.number)
+        self._metrics.counter("shadow_judge_verdicts", row.arm, verdict).inc()
+
+    def _identity(self, row: Comparison) -> str:
+        """Of a verdict: the comparison, and by which judge."""
+        key = f"{row.turn_id}\0{row.arm}\0{row.arm_revision}\0{self._revision}"
+        return f"{JUDGE}:{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}"
+
+    async def _recover(self, part: _Partition) -> None:
+        """Learn from the verdicts of today and of the last hour what was judged and spent before."""
+        if part.recovered:
+            return
+        now_s = time.time()
+        for record in await self._records.since(JUDGEMENTS, part.number, min(now_s - now_s % 86_400, now_s - HOUR_S)):
+            try:
+                outcome = decode(Outcome, record.value, record.key)
+            except BrokenRecordError:
+                continue
+            if outcome.name == VERDICT:
+                part.judged.add(outcome.outcome_id.removesuffix(f":{VERDICT}"))
+                self._admission.budget.spend(part.number, outcome.cost_usd or 0.0, outcome.occurred_at)
+        part.recovered = True
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("judge_failed", error=repr(error))
+            self.add_future(self.crash(error))
+
+    async def _commit(self) -> None:
+        positions = {
+            TopicPartition(COMPARISONS, part.number): part.acks.position
+            for part in self._partitions.values()
+            if part.acks is not None
+        }
+        await self._stream.commit(positions)
+
+    async def _gained(self, partitions: set[int]) -> None:
+        self._metrics.counter("shadow_rebalances").inc()
+        self._partitions = {number: _Partition(number) for number in partitions}
+        for number in partitions:
+            self._admission.budget.own(number)
+
+    async def _losing(self, partitions: set[int]) -> None:
+        """Questions under way get a short grace; what is not written then, the next owner asks again."""
+        if self._under_way:
+            await asyncio.wait(list(self._under_way), timeout=GRACE_S)
+        for task in list(self._under_way):
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await self._commit()
+        for number in partitions:
+            self._admission.budget.disown(number)
+        self._partitions = {}

@@ -1,0 +1,1 @@
+"""ACME's own measure, failure detector and slicer: one file each."""
