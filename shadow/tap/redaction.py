@@ -1,0 +1,228 @@
+"""Personal data in what the Tap sends is replaced by pseudonyms, before it leaves production. Pure: bytes to bytes.
+
+A pseudonym is a keyed hash of (conversation, kind, value): the same value has one pseudonym in a whole conversation,
+in turns, replies and outcomes, on every machine that holds the key, and another one in each other conversation. No
+store is kept. Without the key nobody can make or undo a pseudonym; with it, and with the conversation that production
+has anyway, :func:`originals` does.
+
+What personal data is, :mod:`shadow.text.pii` says. It is imported when first used: importing the Tap stays cheap.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Literal, get_args
+
+import orjson
+
+Mode = Literal["off", "on", "strict"]
+
+MIN_KEY_BYTES: Final = 16
+MAX_CHARACTERS: Final = 4_000_000
+"""A record with more text than this is not sent."""
+
+MAX_KNOWN: Final = 200
+"""A record with more names than this is not sent."""
+
+MAX_DEPTH: Final = 4
+"""How often JSON text within JSON text is opened; below that it is plain text."""
+
+MAX_DETAIL: Final = 500
+SEARCHED: Final = ("messages", "message", "failure", "metadata", "params", "tools", "response_format", "value")
+"""The fields of turns, replies and outcomes that hold text. The others are ids, clocks, counts and model names."""
+
+NAMED: Final = ("conversation_id", "turn_id", "outcome_id")
+
+_PERSON_KEY: Final = re.compile(
+    r"(?:first|last|full|given|family|middle|customer|contact|cardholder|passenger|guest|recipient)[_ -]?name|surname"
+    r"|vorname|nachname|kundenname|apellidos?|sobrenome|pr[eé]nom",
+    re.IGNORECASE,
+)
+_ADDRESS_KEY: Final = re.compile(
+    r"(?:shipping|billing|home|delivery|mailing|customer)[_ -]?address|address[_ -]?(?:line[_ -]?)?[1-3]|lieferadresse",
+    re.IGNORECASE,
+)
+_CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_NOT_TEXT: Final = frozenset({"image_url", "image", "input_audio", "audio", "file", "document", "video"})
+
+
+class NotRedactedError(ValueError):
+    """A record that must not be sent; the text quotes nothing of it."""
+
+    def __init__(self, reason: Literal["not_redacted", "unsure", "too_large"], text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class Redaction:
+    """Redacts encoded records, in mode ``on`` or ``strict``. Whatever is wrong, no record passes as it was."""
+
+    def __init__(self, mode: str, key: bytes, *, key_env: str = "the key's environment variable") -> None:
+        self._strict = mode == "strict"
+        self._key = key
+        self._problem = ""
+        if mode not in get_args(Mode):
+            self._problem = f"redaction must be off, on or strict, not {mode[:20]!r}"
+        elif len(key) < MIN_KEY_BYTES:
+            self._problem = f"redaction is {mode}, and {key_env} holds no key of {MIN_KEY_BYTES} bytes or more"
+
+    def apply(self, value: bytes, *, limit: int) -> bytes:
+        """The record without personal data, in ``limit`` bytes. Raises :class:`NotRedactedError`, and nothing else."""
+        if self._problem:
+            raise NotRedactedError("not_redacted", self._problem)
+        try:
+            redacted = self._redacted(orjson.loads(value))
+        except NotRedactedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is: the record stays in production
+            raise NotRedactedError("not_redacted", f"{type(error).__name__} while redacting") from None
+        if len(redacted) > limit:
+            raise NotRedactedError("too_large", f"{len(redacted)} bytes with pseudonyms, the limit is {limit}")
+        return redacted
+
+    def _redacted(self, record: dict[str, Any]) -> bytes:
+        named = [record[field] for field in NAMED if field in record]
+        if any(_personal_id(name) for name in named):
+            raise NotRedactedError("not_redacted", "an id holds an e-mail address or a phone number; use an opaque id")
+        walk = _Walk(self._key, record["conversation_id"], _known(record))
+        for field in SEARCHED:
+            if field in record:
+                record[field] = walk.value(record[field], field)
+        if self._strict and walk.unsure:
+            raise NotRedactedError("unsure", f"the record holds {walk.unsure}")
+        if "failure" in record:
+            record["failure"]["detail"] = record["failure"]["detail"][:MAX_DETAIL]
+        return orjson.dumps(record)
+
+
+def redaction_for(mode: str | None, key_env: str, environ: Mapping[str, str]) -> Redaction | None:
+    """What the settings ask for; None is ``off``. With a mode that is none, or without a key, nothing is ever sent."""
+    chosen = str(mode if mode is not None else environ.get("SHADOW_TAP_REDACTION", "")).strip().lower() or "off"
+    key = environ.get(str(key_env), "").encode("utf-8", "surrogateescape")
+    return None if chosen == "off" else Redaction(chosen, key, key_env=f"${key_env}")
+
+
+def pseudonym(key: bytes, conversation_id: str, kind: Any, value: str) -> str:
+    """``<EMAIL_kqdtbnrz>``: the first 32 bits of HMAC-SHA-256 over conversation, kind and comparable value."""
+    from shadow.text.identifiers import TAIL  # noqa: PLC0415 (loaded only where redaction is on)
+    from shadow.text.pseudonyms import spelt  # noqa: PLC0415
+
+    same = value[-TAIL:] if kind == "phone" else value  # with and without its country's code
+    return spelt(
+        kind, hmac.digest(key, f"{conversation_id}\0{kind}\0{same}".encode("utf-8", "surrogatepass"), "sha256")
+    )
+
+
+def originals(text: str, key: bytes, conversation_id: str, known: tuple[str, ...] = ()) -> dict[str, str]:
+    """What each pseudonym of a conversation stands for, from the text of the conversation as production has it."""
+    walk = _Walk(key, conversation_id, known)
+    for line in (text, *text.splitlines()):  # a whole file of JSON, or JSON Lines
+        walk.value(line)
+    return walk.originals
+
+
+def _known(record: dict[str, Any]) -> tuple[str, ...]:
+    """Names and addresses to look for: the caller's, and what fields of this record say that they are."""
+    given = [str(name) for name in record.pop("known", ())]
+    said = [text for field in ("metadata", "messages", "message") for text in _declared(record.get(field))]
+    names = tuple(dict.fromkeys([*given, *said]))
+    if len(names) > MAX_KNOWN:
+        raise NotRedactedError("not_redacted", f"the record names more than {MAX_KNOWN} persons and addresses")
+    return names
+
+
+def _declared(value: Any, depth: int = 0) -> Iterator[str]:
+    """The values of fields such as ``first_name`` and ``shipping_address``, in tool results and arguments too."""
+    if isinstance(value, str):
+        opened = _opened(value) if depth < MAX_DEPTH else None
+        if opened is not None:
+            yield from _declared(opened, depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _declared(item, depth)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if isinstance(item, str) and (_PERSON_KEY.fullmatch(key) or _ADDRESS_KEY.fullmatch(key)):
+                yield item
+            else:
+                yield from _declared(item, depth)
+
+
+def _personal_id(text: str) -> bool:
+    from shadow.text.pii import find  # noqa: PLC0415 (loaded only where redaction is on)
+
+    return any(kind == "email" or (kind == "phone" and "+" in text) for kind, *_ in find(text).found)
+
+
+def _opened(text: str) -> Any:
+    """The dict or list that ``text`` is as JSON, or None. A name that stands twice in an object makes it plain text."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return None
+    try:
+        found = json.loads(text, object_pairs_hook=_once)
+    except ValueError:
+        return None
+    return found if isinstance(found, (dict, list)) else None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice")
+    return found
+
+
+class _Walk:
+    """One record's text, replaced piece by piece; remembers what was replaced, and what it is not sure of."""
+
+    def __init__(self, key: bytes, conversation_id: str, known: tuple[str, ...]) -> None:
+        self._key = key
+        self._conversation_id = conversation_id
+        self._known = known
+        self._left = MAX_CHARACTERS
+        self.originals: dict[str, str] = {}
+        self.unsure = ""
+
+    def value(self, value: Any, name: str = "", depth: int = 0) -> Any:
+        """``value`` with pseudonyms in its texts, names and whole numbers; ``name`` is the field that it stands in."""
+        if isinstance(value, str):
+            opened = _opened(value) if depth < MAX_DEPTH else None
+            if opened is None:
+                return self._text(value, name)
+            closed = self.value(opened, name, depth + 1)
+            return value if closed == opened else json.dumps(closed, ensure_ascii=False)
+        if isinstance(value, list):
+            return [self.value(item, name, depth) for item in value]
+        if isinstance(value, dict):
+            if value.get("type") in _NOT_TEXT:
+                self.unsure = "a part that is no text"
+            return {self._text(key): self.value(item, str(key), depth) for key, item in value.items()}
+        if isinstance(value, int) and not isinstance(value, bool):
+            plain = str(value)
+            redacted = self._text(plain, name, number=True)
+            return value if redacted == plain else redacted
+        return value
+
+    def _text(self, text: str, name: str = "", *, number: bool = False) -> str:
+        from shadow.text.pii import find  # noqa: PLC0415 (loaded only where redaction is on)
+
+        self._left -= len(text)
+        if self._left < 0:
+            raise NotRedactedError("not_redacted", f"the record holds over {MAX_CHARACTERS} characters of text")
+        before = f"{_CAMEL.sub(' ', name)}: " if name else ""
+        findings = find(before + text, known=self._known, in_links=True)
+        if findings.unsure and not number:
+            self.unsure = "digits that look like an identifier of no kind that is known"
+        parts, at = [], 0
+        for kind, start, end, value in findings.found:
+            begin, stop = start - len(before), end - len(before)
+            if begin < at:
+                continue
+            token = pseudonym(self._key, self._conversation_id, kind, value)
+            self.originals.setdefault(token, text[begin:stop])
+            parts += [text[at:begin], token]
+            at = stop
+        return "".join([*parts, text[at:]]) if parts else text
