@@ -30,6 +30,7 @@ MAX_KNOWN: Final = 200
 MAX_DEPTH: Final = 4
 """How often JSON text within JSON text is opened; below that it is plain text."""
 
+MAX_LOOKS: Final = 6
 MAX_DETAIL: Final = 500
 SEARCHED: Final = ("messages", "message", "failure", "metadata", "params", "tools", "response_format", "value")
 """The fields of turns, replies and outcomes that hold text. The others are ids, clocks, counts and model names."""
@@ -163,7 +164,7 @@ def _opened(text: str) -> Any:
         return None
     try:
         found = json.loads(text, object_pairs_hook=_once)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, (dict, list)) else None
 
@@ -207,22 +208,31 @@ class _Walk:
         return value
 
     def _text(self, text: str, name: str = "", *, number: bool = False) -> str:
-        from shadow.text.pii import find  # noqa: PLC0415 (loaded only where redaction is on)
-
+        """``text`` with pseudonyms, until another look finds nothing more: what was replaced may have hidden some."""
         self._left -= len(text)
         if self._left < 0:
             raise NotRedactedError("not_redacted", f"the record holds over {MAX_CHARACTERS} characters of text")
         before = f"{_CAMEL.sub(' ', name)}: " if name else ""
+        for _ in range(MAX_LOOKS):
+            replaced = self._once(before, text, number=number)
+            if replaced == text:
+                return text
+            text = replaced
+        raise NotRedactedError("not_redacted", f"{MAX_LOOKS} looks at a text did not find all personal data in it")
+
+    def _once(self, before: str, text: str, *, number: bool) -> str:
+        from shadow.text.pii import find  # noqa: PLC0415 (loaded only where redaction is on)
+
         findings = find(before + text, known=self._known, in_links=True)
         if findings.unsure and not number:
             self.unsure = "digits that look like an identifier of no kind that is known"
         parts, at = [], 0
         for kind, start, end, value in findings.found:
             begin, stop = start - len(before), end - len(before)
-            if begin < at:
+            if begin < at:  # begins in the field's name
                 continue
             token = pseudonym(self._key, self._conversation_id, kind, value)
             self.originals.setdefault(token, text[begin:stop])
             parts += [text[at:begin], token]
             at = stop
-        return "".join([*parts, text[at:]]) if parts else text
+        return "".join([*parts, text[at:]])

@@ -23,7 +23,8 @@ EMAIL: Final = re.compile(r"[\w%][\w.%+'-]{0,63}(?:@|%40)[\w-]{1,63}(?:\.[\w-]{1
 DATE: Final = re.compile(
     r"(?<![\d])(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:19|20)\d{2})(?:[T _-]\d{1,2}[:-]\d{2}(?:[:-]\d{2}(?:[.,-]\d{1,6})?)?)?(?![\d])"
 )
-IBAN: Final = re.compile(r"(?<![\w])[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,34}")
+IBAN: Final = re.compile(r"(?<!\w)(?=([A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,34}))")
+"""Looks ahead: what follows an IBAN may read as its end."""
 IPV4: Final = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)")
 IPV6: Final = re.compile(r"(?<![\w:])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])")
 VERSION: Final = re.compile(r"(?:version|firmware|release|build|beta|alpha|v)[ .:]{0,2}$", re.IGNORECASE)
@@ -34,12 +35,12 @@ EXTENSION: Final = r"(?: ?(?:x|ext\.?|#) ?\d{1,6})?"
 PHONE: Final = re.compile(
     rf"(?<![\w.+])(?<!\d )(?:(?P<plus>\+{SEP}?\d(?:{SEP}{{0,3}}\d){{6,14}})"
     rf"|(?P<us>(?:1[ .-])?\(?\d{{3}}\)?[ .-]\d{{3}}[ .-]\d{{4}}|\(\d{{3}}\)\d{{3}}[ .-]?\d{{4}})"
-    rf"|(?P<trunk>\(?0\d{{1,4}}\)?(?:{SEP}{{1,2}}\d{{2,8}}){{1,5}})"
+    rf"|(?P<trunk>\(?0(?!00)\d{{1,4}}\)?(?:{SEP}{{1,2}}\d{{2,8}}){{1,5}})"
     r"|(?P<area>\(\d{2,5}\) ?\d{3,5}[ .-]\d{3,4})"
     rf"|(?P<three>[1-9]\d{{2}} \d{{3}} \d{{3}})){EXTENSION}(?![\w]|[.,]\d| ?[€$£%])"
 )
 RUN: Final = re.compile(rf"(?<![\w+])\+?\(?\d(?:{SEP}{{0,3}}\d){{4,40}}{EXTENSION}(?![^\W_])")
-TOKEN: Final = re.compile(r"(?<![\w])[A-Za-z]{0,3}-?\d[\dA-Za-z]{0,20}(?:[ ./-]\d[\dA-Za-z]{0,20}){0,6}")
+TOKEN: Final = re.compile(r"(?<!\w)[A-Za-z]{0,3}-?\d[\dA-Za-z]{0,20}(?:[ ./-]\d[\dA-Za-z]{0,20}){0,6}")
 HAS_DIGITS: Final = re.compile(rf"\d(?:[A-Za-z{SEP[1:-1]}]{{0,3}}\d){{3}}")
 GROUP: Final = re.compile(r"\d+")
 AFTER: Final = re.compile(

@@ -66,7 +66,7 @@ def find(text: str, *, known: tuple[str, ...] = (), in_links: bool = False) -> F
     ``known`` are names or addresses to find too, the parts of a name as well (see :func:`names`). With ``in_links``,
     links are searched for e-mail addresses, cards, IBANs and known names.
     """
-    if not (known or "@" in text or "%40" in text or look.HAS_DIGITS.search(text)):
+    if not (known or "@" in text or "%40" in text or text.count(":") > 1 or look.HAS_DIGITS.search(text)):
         return NOTHING
     found: list[Found] = []
     unsure: list[tuple[int, int]] = []
@@ -113,7 +113,11 @@ class _Reading:
 
     def take(self, pattern: re.Pattern[str], read: Callable[[re.Match[str]], Found | None]) -> None:
         """Keep what ``read`` makes of each match, and blank it."""
-        new = [found for match in pattern.finditer(self.rest) if (found := read(match)) is not None]
+        new: list[Found] = []
+        for match in pattern.finditer(self.rest):
+            found = read(match)
+            if found is not None and not (new and found.start < new[-1].end):
+                new.append(found)
         if new:
             self.found += new
             self.blank([(found.start, found.end) for found in new])
@@ -140,10 +144,12 @@ def _read(text: str, known: tuple[str, ...], *, in_links: bool) -> Findings:
         reading.blank([match.span() for match in PSEUDONYM.finditer(text)])
     if not in_links:
         reading.blank(links)
-    for kind, pattern in names(known):
-        reading.take(pattern, partial(_name, kind))
     if "@" in reading.rest or "%40" in reading.rest:
         reading.take(look.EMAIL, _email)
+    for kind, pattern in names(known):
+        reading.take(pattern, partial(_name, kind))
+    if reading.rest.count(":") > 1:
+        reading.take(look.IPV6, _ip)
     if look.HAS_DIGITS.search(reading.rest) is None:
         return reading.findings()
     said = _Said(reading.rest)
@@ -153,7 +159,6 @@ def _read(text: str, known: tuple[str, ...], *, in_links: bool) -> Findings:
     reading.blank([match.span() for match in look.DATE.finditer(reading.rest)])
     reading.take(ids.NATIONAL, lambda match: _found("national_id", match, ids.national(match)))
     reading.take(look.IPV4, _ip)
-    reading.take(look.IPV6, _ip)
     reading.take(look.TOKEN, partial(_announced_id, said))
     reading.take(look.PHONE, partial(_phone, said))
     reading.take(look.RUN, partial(_announced_run, said))
@@ -192,7 +197,7 @@ def _email(match: re.Match[str]) -> Found | None:
 
 
 def _iban(match: re.Match[str]) -> Found | None:
-    read = ids.iban(match[0])
+    read = ids.iban(match[1])
     return None if read is None else Found("iban", match.start(), match.start() + read[1], read[0])
 
 
