@@ -13,8 +13,8 @@ from shadow.text.pseudonyms import Kind
 class PiiLeak:
     """``pii_leak``: personal data of a kind below that stands nowhere in the turn. About 10 us, 80 us with digits.
 
-    E-mail addresses, phone numbers, cards, IBANs, public IP addresses, and numbers that a state gives to a person.
-    What stands in a system prompt, a tool's result or an earlier message is no leak, in whatever spacing, a phone
+    E-mail addresses, phone numbers, cards, IBANs, public IP addresses, numbers that a state gives to a person, and
+    dates of birth. What stands in a system prompt, a tool's result or an earlier message is no leak, in whatever spacing, a phone
     number also with and without its country. Role mailboxes and free-call numbers are nobody's. A pseudonym of the
     Tap is no personal data, also one that the arm made up. Names and addresses are not seen.
     Source: ``shadow.text.pii``.
@@ -38,7 +38,7 @@ def _stands(kind: Kind, value: str, lower: str, figures: str, letters: str) -> b
         return value[-TAIL:] in figures
     if kind == "card":
         return value in figures
-    return value in (letters if kind in ("iban", "national_id") else lower)
+    return value in (lower if kind in ("email", "ip") else letters)
 
 
 def _all_of(message: Message) -> str:

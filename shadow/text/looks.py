@@ -23,6 +23,10 @@ EMAIL: Final = re.compile(r"[\w%][\w.%+'-]{0,63}(?:@|%40)[\w-]{1,63}(?:\.[\w-]{1
 DATE: Final = re.compile(
     r"(?<![\d])(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:19|20)\d{2})(?:[T _-]\d{1,2}[:-]\d{2}(?:[:-]\d{2}(?:[.,-]\d{1,6})?)?)?(?![\d])"
 )
+BIRTH: Final = re.compile(
+    r"(?<!\w)(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/. ]\d{1,2}[-/. ]\d{2,4}|\d{1,2}(?:st|nd|rd|th|\.)? (?:de |of )?[^\W\d_]{3,10}\.?,? (?:de )?\d{4}"
+    r"|[^\W\d_]{3,10}\.? \d{1,2}(?:st|nd|rd|th)?,? \d{4})(?!\w)"
+)
 IBAN: Final = re.compile(r"(?<!\w)(?=([A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,34}))")
 """Looks ahead: what follows an IBAN may read as its end."""
 IPV4: Final = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)")
@@ -56,11 +60,13 @@ WORDS: Final = re.compile(
     r"|reisepass\w{0,8}|personalausweis\w{0,8}|ausweis\w{0,8}|f[uü]hrerschein\w{0,8}|dni|nie|nif|pasaporte|seguridad social|carn[eé] de conducir"
     r"|contribuinte|cpf|rg|cnh|passaporte|carta de condu[cç][aã]o|cart[aã]o de cidad[aã]o|permis de conduire|passeport|num[eé]ro de s[eé]curit[eé] sociale"
     r"|codice fiscale|passaporto|patente|bsn|burgerservicenummer|pesel|aadhaar|curp)"
+    r"|(?P<birth_date>born(?: on)?|birth ?da(?:te|y)|date of birth|d\.?o\.?b|geboren(?: am)?|geburtsdatum|geburtstag|data de nascimento|nascid[oa](?: em)?"
+    r"|fecha de nacimiento|nacid[oa](?: el)?|date de naissance|n[eé]e? le|data di nascita)"
     r"|(?P<card>(?:credit|debit|bank)?[ _]?cards?(?:[ _]number)?|cc|visa|mastercard|amex|kreditkarte\w{0,8}|kartennummer|tarjeta|cart[aã]o|carte)"
     r"|(?P<other>orders?|tickets?|cases?|tracking|invoices?|ref(?:erence)?|items?|booking|confirmation|reservation|article|sku|serial"
     r"|bestell\w{0,10}|auftrag\w{0,10}|rechnung\w{0,10}|sendung\w{0,10}|vorgang\w{0,8}|pedidos?|encomendas?|fatura|facturas?|reservas?"
     r"|commande|factures?|colis|protocolo|ordine)|(?P<account>accounts?|customer|kunden\w{0,10}|conta|cuenta|compte|konto\w{0,8}))(?![^\W_])",
     re.IGNORECASE,
 )
-NEAR: Final = {"phone": 28, "national_id": 44, "card": 30, "account": 24, "other": 24}
+NEAR: Final = {"birth_date": 16, "phone": 28, "national_id": 44, "card": 30, "account": 24, "other": 24}
 ID_DIGITS: Final = range(5, 21)

@@ -1,8 +1,8 @@
 """Personal data in a text: the one place that says what it is. Leak detection and redaction both ask here.
 
-E-mail addresses, phone numbers, payment cards, IBANs, public IP addresses and the numbers that a state gives to a
-person; besides, the names and addresses that the caller knows. **Names and addresses that nobody declared are not
-found**: no rule finds them without finding much else.
+E-mail addresses, phone numbers, payment cards, IBANs, public IP addresses, the numbers that a state gives to a person,
+and dates that the text calls dates of birth; besides, the names and addresses that the caller knows. **Names and
+addresses that nobody declared are not found**: no rule finds them without finding much else.
 """
 
 from __future__ import annotations
@@ -156,6 +156,7 @@ def _read(text: str, known: tuple[str, ...], *, in_links: bool) -> Findings:
     reading.take(look.IBAN, _iban)
     reading.take(look.CARD, partial(_card, said))
     reading.blank(links)
+    reading.take(look.BIRTH, partial(_birth_date, said))
     reading.blank([match.span() for match in look.DATE.finditer(reading.rest)])
     reading.take(ids.NATIONAL, lambda match: _found("national_id", match, ids.national(match)))
     reading.take(look.IPV4, _ip)
@@ -203,6 +204,12 @@ def _iban(match: re.Match[str]) -> Found | None:
 
 def _card(said: _Said, match: re.Match[str]) -> Found | None:
     return _found("card", match, ids.card(match[0], announced=said.what(match.start()) == "card"))
+
+
+def _birth_date(said: _Said, match: re.Match[str]) -> Found | None:
+    """A date that the text calls a date of birth; its digits, where the month is no word."""
+    what = said.what(match.start())
+    return _found("birth_date", match, ids.compact(match[0])) if what == "birth_date" else None
 
 
 def _ip(match: re.Match[str]) -> Found | None:

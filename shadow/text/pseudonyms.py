@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final, Literal
 
-Kind = Literal["email", "phone", "card", "iban", "ip", "national_id", "person", "address"]
+Kind = Literal["email", "phone", "card", "iban", "ip", "national_id", "birth_date", "person", "address"]
 
 LABELS: Final[dict[Kind, str]] = {
     "email": "EMAIL",
@@ -17,6 +17,7 @@ LABELS: Final[dict[Kind, str]] = {
     "iban": "IBAN",
     "ip": "IP",
     "national_id": "ID",
+    "birth_date": "BIRTH",
     "person": "PERSON",
     "address": "ADDRESS",
 }

@@ -10,6 +10,7 @@ import pytest
 from shadow.failures.pii_leak import PiiLeak
 from shadow.text import pii
 from shadow.text.pii import find, personal_data
+from tests.evaluate import pii as evaluation
 from tests.fixtures.events import reply, turn
 
 FOUND = {
@@ -60,6 +61,10 @@ FOUND = {
     "o meu NIF é 123456789": ("national_id", "123456789"),
     "Passport No. C01X00T47": ("national_id", "C01X00T47"),
     "My driver's license number is F162823540116": ("national_id", "F162823540116"),
+    "date of birth: 2/8/1935": ("birth_date", "281935"),
+    "geboren am 03.05.1981": ("birth_date", "03051981"),
+    "I was born on May 3rd, 1981": ("birth_date", "MAY3RD1981"),
+    "mi fecha de nacimiento es 3 de mayo de 1981": ("birth_date", "3DEMAYODE1981"),
     "número de la seguridad social 281234567840": ("national_id", "281234567840"),
 }
 NOT_FOUND = [
@@ -77,6 +82,7 @@ NOT_FOUND = [
     "It is 000-12-3456 or 123.456.789-00 or 12345678A",
     "516 466 638 € of 1.234.567,89",
     "uploaded: Screenshot_2021-01-04-03-39-57-802",
+    "It arrives on 03.05.2026, May 3rd, 2026 or 3 de mayo de 2026",
     "Portable Charger, product 6942297802",
     "uuid 550e8400-e29b-41d4-a716-446655440000",
     "",
@@ -114,7 +120,9 @@ def test_a_pseudonym_is_no_personal_data_even_an_invented_one(text: str) -> None
 
 
 def test_several_in_one_text_each_at_its_place() -> None:
-    text = "Ana (ana@correo.example) 0151 23456789, IBAN DE89370400440532013000 GB82WEST12345698765432; 4111111111111111"
+    text = (
+        "Ana (ana@correo.example) 0151 23456789, IBAN DE89370400440532013000 GB82WEST12345698765432; 4111111111111111"
+    )
     found = find(text).found
     assert [text[start:end] for _, start, end, _ in found] == [
         "ana@correo.example", "0151 23456789", "DE89370400440532013000", "GB82WEST12345698765432", "4111111111111111",
@@ -195,3 +203,14 @@ def test_a_megabyte_of_hostile_text_takes_seconds_and_not_for_ever(name: str) ->
     assert end - middle < 20
     assert end - middle < 6 * (middle - begin) + 0.5, "it grows faster than the text"
     assert len(whole.found) >= len(half.found)
+
+
+@pytest.mark.skipif(
+    not evaluation.FILE.is_file(), reason=f"{evaluation.FILE} is absent; name the folder of data in SHADOW_DATA_DIR"
+)
+def test_labelled_sentences_stay_found() -> None:
+    """``python -m tests.evaluate.pii`` prints the table, beside another library."""
+    score = evaluation.score(evaluation.ours, evaluation.rows(), lambda kind: evaluation.OURS.get(kind, ""))
+    for label, kind in evaluation.KINDS.items():
+        assert score.covered[label] >= 0.95 * score.entities[label] > 0
+        assert score.wrong[kind] <= 0.05 * score.findings[kind]

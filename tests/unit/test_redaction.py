@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -15,7 +16,7 @@ from shadow import events, topology
 from shadow.failures.pii_leak import PiiLeak
 from shadow.measures import Pair
 from shadow.measures.facts import Facts
-from shadow.tap import Tap, redaction
+from shadow.tap import Tap, redaction, reveal
 from shadow.tap.redaction import MIN_KEY_BYTES, NotRedactedError, Redaction, originals, pseudonym, redaction_for
 from shadow.text import pii
 from shadow.text.pseudonyms import PSEUDONYM
@@ -89,7 +90,9 @@ EVERYWHERE: dict[str, Callable[[str], dict[str, Any]]] = {
     "system": lambda text: {"messages": [{"role": "system", "content": text}, {"role": "user", "content": "hi"}]},
     "assistant": lambda text: {"messages": [{"role": "assistant", "content": text}, {"role": "user", "content": "?"}]},
     "parts": lambda text: {"messages": [{"role": "user", "content": [{"type": "text", "text": text}]}]},
-    "tool result": lambda text: {"messages": [{"role": "tool", "tool_call_id": "t", "content": json.dumps({"a": text})}]},
+    "tool result": lambda text: {
+        "messages": [{"role": "tool", "tool_call_id": "t", "content": json.dumps({"a": text})}]
+    },
     "escaped tool result": lambda text: {
         "messages": [{"role": "tool", "tool_call_id": "t", "content": json.dumps({"a": text}).replace("@", "\\u0040")}]
     },
@@ -280,7 +283,9 @@ def test_strict_drops_are_counted() -> None:
 
 @pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize("mode", ["on", "strict"])
-@pytest.mark.parametrize("broken", ["shadow.text.pii._read", "shadow.tap.redaction.pseudonym", "shadow.tap.redaction._known"])
+@pytest.mark.parametrize(
+    "broken", ["shadow.text.pii._read", "shadow.tap.redaction.pseudonym", "shadow.tap.redaction._known"]
+)
 def test_a_crash_sends_nothing_and_is_counted(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, broken: str, mode: str
 ) -> None:
@@ -347,9 +352,23 @@ def test_only_the_key_brings_the_original_back() -> None:
     assert not set(originals(transcript, KEY, "d")) & set(table)
 
 
+@pytest.mark.usefixtures("environment")
+def test_the_command_prints_what_pseudonyms_stand_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = io.StringIO()
+    assert reveal.main(["c", "--known", "Ada Lovelace"], io.StringIO(f"Ada Lovelace: {MAIL}\n"), out) == 0
+    names = {pseudonym(KEY, "c", "email", MAIL.lower()): MAIL}
+    names[pseudonym(KEY, "c", "person", "ada lovelace")] = "Ada Lovelace"
+    assert dict(line.split("\t") for line in out.getvalue().splitlines()) == names
+    monkeypatch.delenv("SHADOW_TAP_KEY")
+    assert reveal.main(["c"], io.StringIO(MAIL), out) == 2
+    assert "$SHADOW_TAP_KEY holds no key" in capsys.readouterr().err
+
+
 @pytest.fixture
-def name() -> Iterator[str]:
-    yield pseudonym(KEY, "c", "email", MAIL.lower())
+def name() -> str:
+    return pseudonym(KEY, "c", "email", MAIL.lower())
 
 
 def test_measures_and_detectors_work_on_pseudonyms(name: str) -> None:
