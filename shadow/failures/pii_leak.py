@@ -14,9 +14,9 @@ class PiiLeak:
     """``pii_leak``: personal data of a kind below that stands nowhere in the turn. About 10 us, 80 us with digits.
 
     E-mail addresses, phone numbers, cards, IBANs, public IP addresses, numbers that a state gives to a person, and
-    dates of birth. What stands in a system prompt, a tool's result or an earlier message is no leak, in whatever spacing, a phone
-    number also with and without its country. Role mailboxes and free-call numbers are nobody's. A pseudonym of the
-    Tap is no personal data, also one that the arm made up. Names and addresses are not seen.
+    dates of birth. What stands in a system prompt, a tool's result or an earlier message is no leak, in whatever
+    spacing, a phone number also with and without its country. Role mailboxes and free-call numbers are nobody's.
+    A pseudonym of the Tap is no personal data, also one that the arm made up. Names and addresses are not seen.
     Source: ``shadow.text.pii``.
     """
 

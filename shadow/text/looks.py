@@ -52,7 +52,7 @@ AFTER: Final = re.compile(
 )
 
 WORDS: Final = re.compile(
-    r"(?<![^\W_])(?:(?P<phone>(?:tele)?phones?|tel|mobile|cell|fax|calls?|calling|called|dial|sms|whats ?app|text(?: me)?|reach|messages? to"
+    r"(?<![^\W_])(?:(?P<phone>phones?|telephones?|tel|mobile|cell|fax|calls?|calling|called|dial|sms|whats ?app|text(?: me)?|reach|messages? to"
     r"|answering at|ring|hotline|telefon\w{0,8}|handy\w{0,7}|mobilnummer|rufnummer|r[uü]ckruf\w{0,6}|anrufen?|telefones?|telem[oó]vel|celular|ligar|ligue"
     r"|tel[eé]fonos?|m[oó]vil|ll[aá]m[ae]\w{0,3}|t[eé]l[eé]phone|mon portable|appel\w{0,4}|telefono|cellulare)"
     r"|(?P<national_id>ssn|social[ _]security|social[ _]insurance|national[ _]insurance|nino|tax[ _-]?id|tin|itin|nhs|passports?|driver'?s?[ _]licen[cs]e"
@@ -62,11 +62,12 @@ WORDS: Final = re.compile(
     r"|codice fiscale|passaporto|patente|bsn|burgerservicenummer|pesel|aadhaar|curp)"
     r"|(?P<birth_date>born(?: on)?|birth ?da(?:te|y)|date of birth|d\.?o\.?b|geboren(?: am)?|geburtsdatum|geburtstag|data de nascimento|nascid[oa](?: em)?"
     r"|fecha de nacimiento|nacid[oa](?: el)?|date de naissance|n[eé]e? le|data di nascita)"
-    r"|(?P<card>(?:credit|debit|bank)?[ _]?cards?(?:[ _]number)?|cc|visa|mastercard|amex|kreditkarte\w{0,8}|kartennummer|tarjeta|cart[aã]o|carte)"
+    r"|(?P<card>cards?(?:[ _]number)?|(?:credit|debit|bank)[ _]?cards?(?:[ _]number)?|cc|visa|mastercard|amex|kreditkarte\w{0,8}|kartennummer|tarjeta|cart[aã]o|carte)"
     r"|(?P<other>orders?|tickets?|cases?|tracking|invoices?|ref(?:erence)?|items?|booking|confirmation|reservation|article|sku|serial"
     r"|bestell\w{0,10}|auftrag\w{0,10}|rechnung\w{0,10}|sendung\w{0,10}|vorgang\w{0,8}|pedidos?|encomendas?|fatura|facturas?|reservas?"
     r"|commande|factures?|colis|protocolo|ordine)|(?P<account>accounts?|customer|kunden\w{0,10}|conta|cuenta|compte|konto\w{0,8}))(?![^\W_])",
-    re.IGNORECASE,
 )
+"""For text in lower case: that is four times as fast as a pattern that ignores case."""
+
 NEAR: Final = {"birth_date": 16, "phone": 28, "national_id": 44, "card": 30, "account": 24, "other": 24}
 ID_DIGITS: Final = range(5, 21)

@@ -8,14 +8,14 @@ addresses that nobody declared are not found**: no rule finds them without findi
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache, partial
-from typing import Final, NamedTuple
+from typing import Final
 
 from shadow.text import identifiers as ids
 from shadow.text import looks as look
 from shadow.text.pseudonyms import PSEUDONYM, Kind
+from shadow.text.reading import BEFORE, Findings, Found, Reading, Said
 
 MAX_CHARACTERS: Final = 20_000
 """A reply is looked into as far as this for leaks."""
@@ -26,26 +26,7 @@ WINDOW: Final = 8_192
 REACH: Final = 400
 """How far the pieces overlap: no identifier is longer."""
 
-BEFORE: Final = 64
-"""How many characters before a number may say what it is."""
-
 MAX_NAME: Final = 200
-
-
-class Found(NamedTuple):
-    """One piece of personal data, and the value by which it is compared: no case, spaces or punctuation."""
-
-    kind: Kind
-    start: int
-    end: int
-    value: str
-
-
-class Findings(NamedTuple):
-    """What a text holds: personal data in order, and spans that look like an identifier and were none of ours."""
-
-    found: tuple[Found, ...]
-    unsure: tuple[tuple[int, int], ...]
 
 
 NOTHING: Final = Findings((), ())
@@ -104,41 +85,10 @@ def _bounded(pattern: str, text: str) -> str:
     return rf"(?<!\w){pattern}(?!\w)" if text.lower() != text.upper() else pattern
 
 
-class _Reading:
-    """A piece of text in which what has been recognised is blanked out, so that each character counts once."""
-
-    def __init__(self, text: str) -> None:
-        self.rest = text
-        self.found: list[Found] = []
-
-    def take(self, pattern: re.Pattern[str], read: Callable[[re.Match[str]], Found | None]) -> None:
-        """Keep what ``read`` makes of each match, and blank it."""
-        new: list[Found] = []
-        for match in pattern.finditer(self.rest):
-            found = read(match)
-            if found is not None and not (new and found.start < new[-1].end):
-                new.append(found)
-        if new:
-            self.found += new
-            self.blank([(found.start, found.end) for found in new])
-
-    def blank(self, spans: list[tuple[int, int]]) -> None:
-        """Take these spans, which stand in order, for read."""
-        parts, at = [], 0
-        for start, end in spans:
-            parts += [self.rest[at:start], "\0" * (end - start)]
-            at = end
-        self.rest = "".join([*parts, self.rest[at:]])
-
-    def findings(self, unsure: tuple[tuple[int, int], ...] = ()) -> Findings:
-        """What was found, in the order of the text."""
-        return Findings(tuple(sorted(self.found, key=lambda found: found.start)), unsure)
-
-
 @lru_cache(maxsize=512)
 def _read(text: str, known: tuple[str, ...], *, in_links: bool) -> Findings:
     """The findings of one piece. The order of the steps settles what a number is that could be two things."""
-    reading = _Reading(text)
+    reading = Reading(text)
     links = [match.span() for match in look.LINK.finditer(text)] if "://" in text else []
     if "<" in text:
         reading.blank([match.span() for match in PSEUDONYM.finditer(text)])
@@ -150,36 +100,21 @@ def _read(text: str, known: tuple[str, ...], *, in_links: bool) -> Findings:
         reading.take(pattern, partial(_name, kind))
     if reading.rest.count(":") > 1:
         reading.take(look.IPV6, _ip)
-    if look.HAS_DIGITS.search(reading.rest) is None:
+    if not reading.keep_to_digits():
         return reading.findings()
-    said = _Said(reading.rest)
+    said = Said(reading)
     reading.take(look.IBAN, _iban)
     reading.take(look.CARD, partial(_card, said))
     reading.blank(links)
-    reading.take(look.BIRTH, partial(_birth_date, said))
-    reading.blank([match.span() for match in look.DATE.finditer(reading.rest)])
+    if "birth_date" in said:
+        reading.take(look.BIRTH, partial(_birth_date, said))
+    reading.blank([match.span() for match in reading.matches(look.DATE)])
     reading.take(ids.NATIONAL, lambda match: _found("national_id", match, ids.national(match)))
     reading.take(look.IPV4, _ip)
     reading.take(look.TOKEN, partial(_announced_id, said))
     reading.take(look.PHONE, partial(_phone, said))
     reading.take(look.RUN, partial(_announced_run, said))
-    return reading.findings(tuple(_unsure(reading.rest, said)))
-
-
-class _Said:
-    """What the words before a number say that it is."""
-
-    def __init__(self, text: str) -> None:
-        self._words = [(match.end(), match.lastgroup or "") for match in look.WORDS.finditer(text)]
-        self._ends = [end for end, _ in self._words]
-
-    def what(self, start: int) -> str | None:
-        """``phone``, ``national_id``, ``card``, ``account`` or ``other``; the nearest word before ``start`` counts."""
-        at = bisect_right(self._ends, start)
-        if not at:
-            return None
-        end, what = self._words[at - 1]
-        return what if start - end <= look.NEAR[what] else None
+    return reading.findings(tuple(_unsure(reading, said)))
 
 
 def _found(kind: Kind, match: re.Match[str], value: str | None) -> Found | None:
@@ -202,11 +137,11 @@ def _iban(match: re.Match[str]) -> Found | None:
     return None if read is None else Found("iban", match.start(), match.start() + read[1], read[0])
 
 
-def _card(said: _Said, match: re.Match[str]) -> Found | None:
+def _card(said: Said, match: re.Match[str]) -> Found | None:
     return _found("card", match, ids.card(match[0], announced=said.what(match.start()) == "card"))
 
 
-def _birth_date(said: _Said, match: re.Match[str]) -> Found | None:
+def _birth_date(said: Said, match: re.Match[str]) -> Found | None:
     """A date that the text calls a date of birth; its digits, where the month is no word."""
     what = said.what(match.start())
     return _found("birth_date", match, ids.compact(match[0])) if what == "birth_date" else None
@@ -217,7 +152,7 @@ def _ip(match: re.Match[str]) -> Found | None:
     return None if version else _found("ip", match, ids.ip(match[0]))
 
 
-def _announced_id(said: _Said, match: re.Match[str]) -> Found | None:
+def _announced_id(said: Said, match: re.Match[str]) -> Found | None:
     """A token that the text calls a passport, a driver's licence, a tax number: whatever its check digits say."""
     if said.what(match.start()) != "national_id":
         return None
@@ -227,7 +162,7 @@ def _announced_id(said: _Said, match: re.Match[str]) -> Found | None:
     return Found("national_id", match.start(), match.start() + len(text), ids.compact(text))
 
 
-def _phone(said: _Said, match: re.Match[str]) -> Found | None:
+def _phone(said: Said, match: re.Match[str]) -> Found | None:
     """A number that is written as phone numbers are."""
     shape, what = str(match.lastgroup), said.what(match.start())
     number = ids.digits(match[shape])
@@ -242,7 +177,7 @@ def _phone(said: _Said, match: re.Match[str]) -> Found | None:
     return _found("phone", match, number) if fits and not ids.free_call(number) else None
 
 
-def _announced_run(said: _Said, match: re.Match[str]) -> Found | None:
+def _announced_run(said: Said, match: re.Match[str]) -> Found | None:
     """Any run of digits that the text calls a phone number or a card, before it or after."""
     what = said.what(match.start())
     number = ids.card(match[0], announced=what == "card")
@@ -263,9 +198,9 @@ def _announced_run(said: _Said, match: re.Match[str]) -> Found | None:
     return Found("phone", match.start(), end, number)
 
 
-def _unsure(text: str, said: _Said) -> Iterator[tuple[int, int]]:
+def _unsure(reading: Reading, said: Said) -> Iterator[tuple[int, int]]:
     """Digits left over that are as many as an identifier has, unless the text says that they are an order's."""
-    for match in look.RUN.finditer(text):
+    for match in reading.matches(look.RUN):
         number = ids.digits(match[0])
         free = ids.free_call(number) or look.IPV4.fullmatch(match[0])
         if len(number) >= look.UNSURE_DIGITS and not free and said.what(match.start()) != "other":
