@@ -379,9 +379,9 @@ def test_measures_and_detectors_work_on_pseudonyms(name: str) -> None:
     def says(text: str) -> events.Reply:
         return made.reply(message={"role": "assistant", "content": text})
 
-    assert PiiLeak().detect(asked, says(f"We wrote to {name}")) == []
-    assert PiiLeak().detect(asked, says(f"We wrote to {other}")) == []
-    assert PiiLeak().detect(asked, says(f"We wrote to {MAIL}")) == ["pii_leak"]
+    assert [*PiiLeak().detect(asked, says(f"We wrote to {name}"))] == []
+    assert [*PiiLeak().detect(asked, says(f"We wrote to {other}"))] == []
+    assert [*PiiLeak().detect(asked, says(f"We wrote to {MAIL}"))] == ["pii_leak"]
     pairs = [(f"We wrote to {name}.", f"I wrote: {name}"), (f"We wrote to {name}.", f"We wrote to {other}.")]
     messages = [[events.Message(role="assistant", content=text) for text in pair] for pair in pairs]
     scores = Facts().score([Pair(asked, *pair) for pair in messages])
