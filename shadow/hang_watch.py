@@ -24,13 +24,18 @@ LOOK_S: Final = 1.0
 class HangWatch:
     """A thread that watches one client, as a context manager; each call of the client stands in :meth:`call`.
 
-    ``hangs`` is called once, with the seconds that a call has taken; ``gives_up`` likewise if that call still goes on.
-    Both run on the watch's thread.
+    A call may take ``patience`` times :data:`HANG_S`. ``hangs`` is called once, with the seconds that a call has taken;
+    ``gives_up`` likewise if that call still goes on. Both run on the watch's thread.
     """
 
     def __init__(
-        self, hangs: Callable[[float], object], gives_up: Callable[[float], object] = lambda _seconds: None
+        self,
+        hangs: Callable[[float], object],
+        gives_up: Callable[[float], object] = lambda _seconds: None,
+        *,
+        patience: float = 1.0,
     ) -> None:
+        self._patience = patience
         self._hangs = hangs
         self._gives_up = gives_up
         self._ended = threading.Event()
@@ -58,7 +63,7 @@ class HangWatch:
         while not self._ended.wait(LOOK_S):
             begun = self._begun
             took_s = 0.0 if begun is None else time.monotonic() - begun
-            if took_s > HANG_S and not self.stopped:
+            if took_s > HANG_S * self._patience and not self.stopped:
                 self.stopped = True
                 self._hangs(round(took_s, 1))
             elif took_s > GIVE_UP_S:

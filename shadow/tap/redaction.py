@@ -32,6 +32,8 @@ MAX_DEPTH: Final = 4
 
 MAX_LOOKS: Final = 6
 MAX_DETAIL: Final = 500
+MAYBE_CUT: Final = 300
+MAYBE_PERSONAL: Final = 80
 SEARCHED: Final = ("messages", "message", "failure", "metadata", "params", "tools", "response_format", "value")
 """The fields of turns, replies and outcomes that hold text. The others are ids, clocks, counts and model names."""
 
@@ -47,6 +49,10 @@ _ADDRESS_KEY: Final = re.compile(
     re.IGNORECASE,
 )
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_BARE: Final = str.maketrans("", "", "<>")
+_NO_NAME: Final = frozenset(
+    {"", "-", "n/a", "na", "none", "null", "unknown", "string", "name", "customer", "user", "guest"}
+)
 _NOT_TEXT: Final = frozenset({"image_url", "image", "input_audio", "audio", "file", "document", "video"})
 
 
@@ -88,6 +94,8 @@ class Redaction:
         named = [record[field] for field in NAMED if field in record]
         if any(_personal_id(name) for name in named):
             raise NotRedactedError("not_redacted", "an id holds an e-mail address or a phone number; use an opaque id")
+        if "failure" in record:
+            record["failure"]["detail"] = _whole(record["failure"]["detail"])
         walk = _Walk(self._key, record["conversation_id"], _known(record))
         for field in SEARCHED:
             if field in record:
@@ -119,23 +127,28 @@ def pseudonym(key: bytes, conversation_id: str, kind: Any, value: str) -> str:
 
 def originals(text: str, key: bytes, conversation_id: str, known: tuple[str, ...] = ()) -> dict[str, str]:
     """What each pseudonym of a conversation stands for, from the text of the conversation as production has it."""
-    walk = _Walk(key, conversation_id, known)
+    walk = _Walk(key, conversation_id, tuple(map(_given, known)))
     for line in (text, *text.splitlines()):  # a whole file of JSON, or JSON Lines
         walk.value(line)
     return walk.originals
 
 
-def _known(record: dict[str, Any]) -> tuple[str, ...]:
+def _known(record: dict[str, Any]) -> tuple[tuple[Any, str], ...]:
     """Names and addresses to look for: the caller's, and what fields of this record say that they are."""
-    given = [str(name) for name in record.pop("known", ())]
-    said = [text for field in ("metadata", "messages", "message") for text in _declared(record.get(field))]
+    given = [_given(str(name)) for name in record.pop("known", ())]
+    said = [one for field in ("metadata", "messages", "message") for one in _declared(record.get(field))]
     names = tuple(dict.fromkeys([*given, *said]))
     if len(names) > MAX_KNOWN:
         raise NotRedactedError("not_redacted", f"the record names more than {MAX_KNOWN} persons and addresses")
     return names
 
 
-def _declared(value: Any, depth: int = 0) -> Iterator[str]:
+def _given(text: str) -> tuple[str, str]:
+    """What the caller declares: an address if a digit is in it."""
+    return ("address" if any(character.isdigit() for character in text) else "person"), text
+
+
+def _declared(value: Any, depth: int = 0) -> Iterator[tuple[str, str]]:
     """The values of fields such as ``first_name`` and ``shipping_address``, in tool results and arguments too."""
     if isinstance(value, str):
         opened = _opened(value) if depth < MAX_DEPTH else None
@@ -146,10 +159,16 @@ def _declared(value: Any, depth: int = 0) -> Iterator[str]:
             yield from _declared(item, depth)
     elif isinstance(value, dict):
         for key, item in value.items():
-            if isinstance(item, str) and (_PERSON_KEY.fullmatch(key) or _ADDRESS_KEY.fullmatch(key)):
-                yield item
-            else:
+            kind = "person" if _PERSON_KEY.fullmatch(key) else "address" if _ADDRESS_KEY.fullmatch(key) else None
+            if kind is None or not isinstance(item, str):
                 yield from _declared(item, depth)
+            elif item.strip().lower() not in _NO_NAME:
+                yield kind, item
+
+
+def _whole(detail: str) -> str:
+    """An error's text without its end, if it may have been cut there: half an address is not recognised."""
+    return detail if len(detail) < MAYBE_CUT else detail[:-MAYBE_PERSONAL]
 
 
 def _personal_id(text: str) -> bool:
@@ -179,7 +198,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 class _Walk:
     """One record's text, replaced piece by piece; remembers what was replaced, and what it is not sure of."""
 
-    def __init__(self, key: bytes, conversation_id: str, known: tuple[str, ...]) -> None:
+    def __init__(self, key: bytes, conversation_id: str, known: tuple[tuple[Any, str], ...]) -> None:
         self._key = key
         self._conversation_id = conversation_id
         self._known = known
@@ -194,13 +213,16 @@ class _Walk:
             if opened is None:
                 return self._text(value, name)
             closed = self.value(opened, name, depth + 1)
-            return value if closed == opened else json.dumps(closed, ensure_ascii=False)
+            return value if closed == opened else json.dumps(closed, ensure_ascii="\\u" in value)
         if isinstance(value, list):
             return [self.value(item, name, depth) for item in value]
         if isinstance(value, dict):
-            if value.get("type") in _NOT_TEXT:
+            if name == "content" and depth == 0 and str(value.get("type")) in _NOT_TEXT:
                 self.unsure = "a part that is no text"
-            return {self._text(key): self.value(item, str(key), depth) for key, item in value.items()}
+            found = {self._text(key): self.value(item, str(key), depth) for key, item in value.items()}
+            if "role" in value and value.get("name") != found.get("name"):
+                found["name"] = str(found["name"]).translate(_BARE)  # model servers take no other signs in a name
+            return found
         if isinstance(value, int) and not isinstance(value, bool):
             plain = str(value)
             redacted = self._text(plain, name, number=True)

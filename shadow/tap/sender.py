@@ -5,12 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from shadow.hang_watch import HANG_S
 from shadow.tap.buffer import Buffer
 from shadow.tap.producer import PRODUCER
 from shadow.tap.worker import Worker
+
+MOST_PATIENT: Final = 60.0
+"""Times the usual: where each client hangs, one thread is left behind in ten minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,8 @@ class Sender:
         self._prepare = prepare
         self._worker: Worker | None = None
         self._replaced = 0
+        self._usual_patience = self._patience = _patience(self._settings)
+        self._landed = 0
         self._deadline: float | None = None
         self._starting = threading.Lock()
 
@@ -80,16 +87,27 @@ class Sender:
         self._starting = threading.Lock()
 
     def _begin(self) -> None:
-        worker = Worker(self._settings, self._buffer, self._prepare, self._hangs)
+        worker = Worker(self._settings, self._buffer, self._prepare, self._hangs, self._patience)
         worker.deadline = self._deadline
         worker.thread.start()
         self._worker = worker
 
     def _hangs(self, worker: Worker) -> None:
-        """Runs on the worker's watch."""
+        """Runs on the worker's watch. After a hang in vain the next worker waits longer: each leaves a thread."""
         with self._starting:
             if worker is self._worker:
+                in_vain = self._buffer.landed == self._landed
+                self._landed = self._buffer.landed
+                self._patience = min(2 * self._patience, MOST_PATIENT) if in_vain else self._usual_patience
                 self._replaced += worker.replaced + 1
                 worker.abandon()
                 self._begin()
         worker.leave()
+
+
+def _patience(settings: Mapping[str, Any]) -> float:
+    """How often :data:`HANG_S` a call may take: what production's own settings allow a call counts on top."""
+    with suppress(TypeError, ValueError):  # a setting of a wrong type is the client's to refuse
+        allowed_ms = max(float(settings[name]) for name in ("max_block_ms", "bootstrap_timeout_ms"))
+        return 1.0 + max(0.0, allowed_ms - float(PRODUCER["bootstrap_timeout_ms"])) / 1_000 / HANG_S
+    return 1.0

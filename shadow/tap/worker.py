@@ -22,6 +22,7 @@ LOG: Final = logging.getLogger("shadow.tap")
 LINGER_S: Final = 0.025  # the thread looks this often while records come: waking it would cost each call some 5 us
 IDLE_LOOKS: Final = 40  # looks without a record after which it sleeps until it is woken
 CHUNK: Final = 8  # records handed on between two pauses: each costs ~0.1 ms of interpreter time
+BUSY_S: Final = 0.000_5  # or after so long: redaction costs more than sending
 PAUSE_S: Final = 0.000_1  # a pause gives the interpreter lock back to production
 STALL_S: Final = 0.05  # between two looks while the producer is full or a topic is missing
 IN_FLIGHT_RECORDS: Final = 2_000
@@ -62,11 +63,12 @@ class Worker:
         buffer: Buffer,
         prepare: Callable[[bytes], bytes],
         hangs: Callable[[Worker], object],
+        patience: float = 1.0,
     ) -> None:
         self._settings = settings
         self._buffer = buffer
         self._prepare = prepare
-        self._watch = HangWatch(lambda _seconds: hangs(self))
+        self._watch = HangWatch(lambda _seconds: hangs(self), patience=patience)
         self._may_log = Throttle()
         self._producer: Any = None
         self._life = 0
@@ -209,7 +211,7 @@ class Worker:
 
     def _send_waiting(self) -> bool:
         """Hand on what waits, as far as there is room. False if nothing could be handed on."""
-        handed = 0
+        handed, paused = 0, time.monotonic()
         for topic in self._buffer.topics():
             if time.monotonic() < self._missing.get(topic, 0.0):
                 continue
@@ -217,8 +219,9 @@ class Worker:
                 if not self._send(item):
                     break
                 handed += 1
-                if handed % CHUNK == 0:
+                if handed % CHUNK == 0 or time.monotonic() - paused > BUSY_S:
                     time.sleep(PAUSE_S)
+                    paused = time.monotonic()
         return handed > 0
 
     def _room(self) -> bool:

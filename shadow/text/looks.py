@@ -16,6 +16,26 @@ ROLES: Final = frozenset(
 )
 UNSURE_DIGITS: Final = 9
 MIN_NAME: Final = 2
+NO_PART: Final = frozenset(
+    {
+        "and",
+        "das",
+        "dela",
+        "della",
+        "den",
+        "der",
+        "des",
+        "die",
+        "dos",
+        "frau",
+        "herr",
+        "miss",
+        "mrs",
+        "senhor",
+        "senhora",
+    }
+    | {"señor", "señora", "sir", "the", "van", "von", "und"}
+)
 BARE_PHONE_DIGITS: Final = {"us": range(10, 12), "trunk": range(9, 13), "area": range(8, 12)}
 
 LINK: Final = re.compile(r"https?://\S{1,500}")

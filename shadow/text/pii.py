@@ -41,7 +41,7 @@ def personal_data(text: str) -> list[tuple[Kind, str]]:
     return list(dict.fromkeys((kind, value) for kind, _, _, value in find(text[:MAX_CHARACTERS]).found))
 
 
-def find(text: str, *, known: tuple[str, ...] = (), in_links: bool = False) -> Findings:
+def find(text: str, *, known: tuple[tuple[Kind, str], ...] = (), in_links: bool = False) -> Findings:
     """Where personal data stands in ``text``. Takes time in proportion to the length, whatever is written there.
 
     ``known`` are names or addresses to find too, the parts of a name as well (see :func:`names`). With ``in_links``,
@@ -61,23 +61,30 @@ def find(text: str, *, known: tuple[str, ...] = (), in_links: bool = False) -> F
 
 
 @lru_cache(maxsize=64)
-def names(known: tuple[str, ...]) -> tuple[tuple[Kind, re.Pattern[str]], ...]:
-    """Patterns for what the caller knows: in whatever case as a whole; a name's parts as given or in capitals.
+def names(known: tuple[tuple[Kind, str], ...]) -> tuple[tuple[Kind, re.Pattern[str]], ...]:
+    """Patterns for what the caller knows: as a whole in whatever case; a person's name also part by part.
 
-    What holds a digit is an address, and has no parts. A part has three letters at least: ``Al`` would be everywhere.
+    A part begins with a capital, or is written in capitals, and has three letters at least; ``van`` is none.
+    One that is a word as well (``May``, ``Will``) is found as that word too, where it is written so.
     """
     looks: dict[Kind, dict[str, None]] = {"person": {}, "address": {}}
-    for text in sorted(known, key=len, reverse=True):  # the longest that fits
+    for kind, text in sorted(known, key=lambda one: len(one[1]), reverse=True):  # the longest that fits
         words = text[:MAX_NAME].split()
         if len("".join(words)) < look.MIN_NAME:
             continue
-        address = any(character.isdigit() for character in text)
         whole = r"[\s,]{1,3}".join(map(re.escape, words))
-        looks["address" if address else "person"][_bounded(f"(?i:{whole})", text)] = None
-        for part in () if address or len(words) == 1 else (word.strip(".,") for word in words):
-            if len(part) > look.MIN_NAME:
-                looks["person"].update(dict.fromkeys(_bounded(re.escape(case), part) for case in (part, part.upper())))
+        looks[kind][_bounded(f"(?i:{whole})", text)] = None
+        if kind == "person" and len(words) > 1:
+            looks[kind].update(dict.fromkeys(_bounded(re.escape(part), part) for part in _parts(words)))
     return tuple((kind, re.compile("|".join(found))) for kind, found in looks.items() if found)
+
+
+def _parts(words: list[str]) -> Iterator[str]:
+    small = all(word.islower() for word in words)
+    for word in (word.strip(".,") for word in words):
+        part = word.capitalize() if small else word
+        if len(part) > look.MIN_NAME and not part[0].islower() and part.lower() not in look.NO_PART:
+            yield from (part, part.upper())
 
 
 def _bounded(pattern: str, text: str) -> str:
@@ -86,7 +93,7 @@ def _bounded(pattern: str, text: str) -> str:
 
 
 @lru_cache(maxsize=512)
-def _read(text: str, known: tuple[str, ...], *, in_links: bool) -> Findings:
+def _read(text: str, known: tuple[tuple[Kind, str], ...], *, in_links: bool) -> Findings:
     """The findings of one piece. The order of the steps settles what a number is that could be two things."""
     reading = Reading(text)
     links = [match.span() for match in look.LINK.finditer(text)] if "://" in text else []

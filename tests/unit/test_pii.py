@@ -131,7 +131,10 @@ def test_several_in_one_text_each_at_its_place() -> None:
     ]  # fmt: skip
 
 
-KNOWN = ("Ada Lovelace", "Li Wei", "王小明", "12 St James's Square")
+KNOWN = (
+    ("person", "Ada Lovelace"), ("person", "Li Wei"), ("person", "王小明"), ("person", "Ludwig van Beethoven"),
+    ("person", "will smith"), ("address", "12 St James's Square"), ("address", "The Old Mill"),
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -143,7 +146,10 @@ KNOWN = ("Ada Lovelace", "Li Wei", "王小明", "12 St James's Square")
         ("Adage, lovelace, Adam, Wei", ["Wei"]),
         ("我是王小明。", ["王小明"]),
         ("to 12 st james's square please", ["12 st james's square"]),
-        ("James took 12 squares", []),
+        ("James took 12 squares in the old town, The Mill", []),
+        ("at THE OLD MILL", ["THE OLD MILL"]),
+        ("the van of Mr Beethoven will come", ["Beethoven"]),
+        ("I am Will, will you come? WILL SMITH", ["Will", "WILL SMITH"]),
     ],
 )
 def test_what_the_caller_knows_is_found(text: str, expected: list[str]) -> None:

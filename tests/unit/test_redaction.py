@@ -240,6 +240,49 @@ def test_fields_of_a_tools_result_name_persons_and_addresses_for_the_whole_recor
     assert json.loads(tool)["address"]["zip"] == "28236"
 
 
+def test_an_address_hides_no_words_and_what_is_no_name_hides_nothing() -> None:
+    result = json.dumps({"shipping_address": "The Old Mill, High Street", "first_name": "N/A", "last_name": "string"})
+    said = "The old road is high: N/A, a string"
+    messages = [{"role": "tool", "content": result}, {"role": "user", "content": said}]
+    record = orjson.loads(ON.apply(turn_of("", messages=messages), limit=LIMIT))
+    assert "Mill" not in record["messages"][0]["content"]
+    assert record["messages"][1]["content"] == said
+
+
+def test_a_participants_name_keeps_the_form_that_model_servers_take() -> None:
+    messages = [{"role": "user", "name": "Ada", "content": "I am Ada"}]
+    record = orjson.loads(ON.apply(turn_of("", messages=messages, known=["Ada"]), limit=LIMIT))
+    [name] = PSEUDONYM.findall(record["messages"][0]["content"])
+    assert record["messages"][0]["name"] == name.strip("<>")
+
+
+def test_tools_with_every_form_of_schema_pass_as_they_are() -> None:
+    properties = {"a": {"type": ["string", "null"], "enum": ["file", None, 3]}, "first_name": {"type": "file"}}
+    parameters = {"type": "object", "properties": properties}
+    tool = {"type": "function", "function": {"name": "f", "parameters": parameters}}
+    for redaction_of in (ON, STRICT):
+        assert orjson.loads(redaction_of.apply(turn_of("hi", tools=[tool]), limit=LIMIT))["tools"] == [tool]
+
+
+@pytest.mark.usefixtures("environment")
+def test_an_error_that_was_cut_in_the_middle_of_an_address_leaves_no_half_of_it() -> None:
+    def calls(tap: Tap) -> None:
+        for size in range(260, 520, 7):
+            tap.reply(conversation_id="c", turn_id="c:1", failure=("timeout", "x" * size + " " + MAIL * 3))
+            with pytest.raises(OSError, match="x"), tap.call(conversation_id="c", messages=[{"role": "user"}]):
+                raise OSError("x" * size + " " + MAIL)
+
+    records, dropped = sends(calls)
+    assert dropped == {}
+    assert not any(b"Ada" in record for record in records)
+
+
+def test_half_a_letter_in_a_tools_result_is_no_reason_to_drop_it() -> None:
+    found = redacted('{"a": "\\ud800", "b": "' + MAIL + '"}')
+    assert "mail.example" not in found
+    assert "\\ud800" in found
+
+
 def test_a_number_in_json_is_replaced_by_text_and_other_numbers_stay() -> None:
     given = '{"phone": 4915123456789, "cardNumber": 4111111111111111, "amount": 49.10, "n": 5, "ok": true, "x": null}'
     found = json.loads(redacted(given))
