@@ -2,7 +2,7 @@
 
 A pseudonym is a keyed hash of (conversation, kind, value): the same value has one pseudonym in a whole conversation,
 in turns, replies and outcomes, on every machine that holds the key, and another one in each other conversation. No
-store is kept. Without the key nobody can make or undo a pseudonym; with it, and with the conversation that production
+store is needed. Without the key nobody can make or undo a pseudonym; with it, and with the conversation that production
 has anyway, :func:`originals` does.
 
 What personal data is, :mod:`shadow.text.pii` says. It is imported when first used: importing the Tap stays cheap.
@@ -13,10 +13,13 @@ from __future__ import annotations
 import hmac
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any, Final, Literal, get_args
 
 import orjson
+
+from shadow.tap.declared import MAX_DEPTH, declared, given, opened
 
 Mode = Literal["off", "on", "strict"]
 
@@ -27,8 +30,8 @@ MAX_CHARACTERS: Final = 4_000_000
 MAX_KNOWN: Final = 200
 """A record with more names than this is not sent."""
 
-MAX_DEPTH: Final = 4
-"""How often JSON text within JSON text is opened; below that it is plain text."""
+MAX_CONVERSATIONS: Final = 5_000
+"""So many conversations' names are remembered, the last ones: a help to find them again, which no pseudonym needs."""
 
 MAX_LOOKS: Final = 6
 MAX_DETAIL: Final = 500
@@ -39,20 +42,8 @@ SEARCHED: Final = ("messages", "message", "failure", "metadata", "params", "tool
 
 NAMED: Final = ("conversation_id", "turn_id", "outcome_id")
 
-_PERSON_KEY: Final = re.compile(
-    r"(?:first|last|full|given|family|middle|customer|contact|cardholder|passenger|guest|recipient)[_ -]?name|surname"
-    r"|vorname|nachname|kundenname|apellidos?|sobrenome|pr[eé]nom",
-    re.IGNORECASE,
-)
-_ADDRESS_KEY: Final = re.compile(
-    r"(?:shipping|billing|home|delivery|mailing|customer)[_ -]?address|address[_ -]?(?:line[_ -]?)?[1-3]|lieferadresse",
-    re.IGNORECASE,
-)
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _BARE: Final = str.maketrans("", "", "<>")
-_NO_NAME: Final = frozenset(
-    {"", "-", "n/a", "na", "none", "null", "unknown", "string", "name", "customer", "user", "guest"}
-)
 _NOT_TEXT: Final = frozenset({"image_url", "image", "input_audio", "audio", "file", "document", "video"})
 
 
@@ -70,6 +61,7 @@ class Redaction:
     def __init__(self, mode: str, key: bytes, *, key_env: str = "the key's environment variable") -> None:
         self._strict = mode == "strict"
         self._key = key
+        self._names: OrderedDict[str, tuple[tuple[str, str], ...]] = OrderedDict()
         self._problem = ""
         if mode not in get_args(Mode):
             self._problem = f"redaction must be off, on or strict, not {mode[:20]!r}"
@@ -96,7 +88,7 @@ class Redaction:
             raise NotRedactedError("not_redacted", "an id holds an e-mail address or a phone number; use an opaque id")
         if "failure" in record:
             record["failure"]["detail"] = _whole(record["failure"]["detail"])
-        walk = _Walk(self._key, record["conversation_id"], _known(record))
+        walk = _Walk(self._key, record["conversation_id"], self._known_by_now(record))
         for field in SEARCHED:
             if field in record:
                 record[field] = walk.value(record[field], field)
@@ -105,6 +97,17 @@ class Redaction:
         if "failure" in record:
             record["failure"]["detail"] = record["failure"]["detail"][:MAX_DETAIL]
         return orjson.dumps(record)
+
+    def _known_by_now(self, record: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+        """The names of this record, and those of earlier ones: a tool gives a name, and the reply calls by it."""
+        conversation_id = record["conversation_id"]
+        names = dict.fromkeys([*_known(record), *self._names.pop(conversation_id, ())])
+        known = tuple(names)[:MAX_KNOWN]
+        if known:
+            self._names[conversation_id] = known
+            if len(self._names) > MAX_CONVERSATIONS:
+                self._names.popitem(last=False)
+        return known
 
 
 def redaction_for(mode: str | None, key_env: str, environ: Mapping[str, str]) -> Redaction | None:
@@ -127,7 +130,7 @@ def pseudonym(key: bytes, conversation_id: str, kind: Any, value: str) -> str:
 
 def originals(text: str, key: bytes, conversation_id: str, known: tuple[str, ...] = ()) -> dict[str, str]:
     """What each pseudonym of a conversation stands for, from the text of the conversation as production has it."""
-    walk = _Walk(key, conversation_id, tuple(map(_given, known)))
+    walk = _Walk(key, conversation_id, tuple(map(given, known)))
     for line in (text, *text.splitlines()):  # a whole file of JSON, or JSON Lines
         walk.value(line)
     return walk.originals
@@ -135,35 +138,12 @@ def originals(text: str, key: bytes, conversation_id: str, known: tuple[str, ...
 
 def _known(record: dict[str, Any]) -> tuple[tuple[Any, str], ...]:
     """Names and addresses to look for: the caller's, and what fields of this record say that they are."""
-    given = [_given(str(name)) for name in record.pop("known", ())]
-    said = [one for field in ("metadata", "messages", "message") for one in _declared(record.get(field))]
-    names = tuple(dict.fromkeys([*given, *said]))
+    told = [given(str(name)) for name in record.pop("known", ())]
+    said = [one for field in ("metadata", "messages", "message") for one in declared(record.get(field))]
+    names = tuple(dict.fromkeys([*told, *said]))
     if len(names) > MAX_KNOWN:
         raise NotRedactedError("not_redacted", f"the record names more than {MAX_KNOWN} persons and addresses")
     return names
-
-
-def _given(text: str) -> tuple[str, str]:
-    """What the caller declares: an address if a digit is in it."""
-    return ("address" if any(character.isdigit() for character in text) else "person"), text
-
-
-def _declared(value: Any, depth: int = 0) -> Iterator[tuple[str, str]]:
-    """The values of fields such as ``first_name`` and ``shipping_address``, in tool results and arguments too."""
-    if isinstance(value, str):
-        opened = _opened(value) if depth < MAX_DEPTH else None
-        if opened is not None:
-            yield from _declared(opened, depth + 1)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _declared(item, depth)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            kind = "person" if _PERSON_KEY.fullmatch(key) else "address" if _ADDRESS_KEY.fullmatch(key) else None
-            if kind is None or not isinstance(item, str):
-                yield from _declared(item, depth)
-            elif item.strip().lower() not in _NO_NAME:
-                yield kind, item
 
 
 def _whole(detail: str) -> str:
@@ -175,24 +155,6 @@ def _personal_id(text: str) -> bool:
     from shadow.text.pii import find  # noqa: PLC0415 (loaded only where redaction is on)
 
     return any(kind == "email" or (kind == "phone" and "+" in text) for kind, *_ in find(text).found)
-
-
-def _opened(text: str) -> Any:
-    """The dict or list that ``text`` is as JSON, or None. A name that stands twice in an object makes it plain text."""
-    if text.lstrip()[:1] not in ("{", "["):
-        return None
-    try:
-        found = json.loads(text, object_pairs_hook=_once)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, (dict, list)) else None
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a name stands twice")
-    return found
 
 
 class _Walk:
@@ -209,11 +171,7 @@ class _Walk:
     def value(self, value: Any, name: str = "", depth: int = 0) -> Any:
         """``value`` with pseudonyms in its texts, names and whole numbers; ``name`` is the field that it stands in."""
         if isinstance(value, str):
-            opened = _opened(value) if depth < MAX_DEPTH else None
-            if opened is None:
-                return self._text(value, name)
-            closed = self.value(opened, name, depth + 1)
-            return value if closed == opened else json.dumps(closed, ensure_ascii="\\u" in value)
+            return self._string(value, name, depth)
         if isinstance(value, list):
             return [self.value(item, name, depth) for item in value]
         if isinstance(value, dict):
@@ -228,6 +186,17 @@ class _Walk:
             redacted = self._text(plain, name, number=True)
             return value if redacted == plain else redacted
         return value
+
+    def _string(self, value: str, name: str, depth: int) -> str:
+        """A text that may be JSON itself. What holds nothing personal stays as it is, to the byte."""
+        inner = opened(value) if depth < MAX_DEPTH else None
+        if inner is None:
+            return self._text(value, name)
+        try:
+            closed = self.value(inner, name, depth + 1)
+        except RecursionError:  # nested as nobody means it
+            return self._text(value, name)
+        return value if closed == inner else json.dumps(closed, ensure_ascii="\\u" in value)
 
     def _text(self, text: str, name: str = "", *, number: bool = False) -> str:
         """``text`` with pseudonyms, until another look finds nothing more: what was replaced may have hidden some."""

@@ -46,6 +46,7 @@ PURE = (
     "shadow/control.py",
     "shadow/text/",
     "shadow/tap/redaction.py",
+    "shadow/tap/declared.py",
     "shadow/mirror/",
     "shadow/comparator/",
     "shadow/gate/",

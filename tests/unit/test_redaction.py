@@ -82,7 +82,8 @@ def turn_of(text: Any, **fields: Any) -> bytes:
     )  # fmt: skip
 
 
-def redacted(text: Any, by: Redaction = ON, **fields: Any) -> Any:
+def redacted(text: Any, by: Redaction | None = None, **fields: Any) -> Any:
+    by = by or Redaction("on", KEY)
     return orjson.loads(by.apply(turn_of(text, **fields), limit=LIMIT))["messages"][0]["content"]
 
 
@@ -240,6 +241,23 @@ def test_fields_of_a_tools_result_name_persons_and_addresses_for_the_whole_recor
     assert json.loads(tool)["address"]["zip"] == "28236"
 
 
+def test_names_of_earlier_records_are_found_in_the_reply_of_this_conversation_and_no_other() -> None:
+    redact, result = Redaction("on", KEY), '{"first_name": "Mei"}'
+    [name] = PSEUDONYM.findall(redacted(result, redact))
+    reply = {"turn_id": "c:0", "message": {"role": "assistant", "content": "Dear Mei"}}
+    for conversation, expected in (("c", f"Dear {name}"), ("other", "Dear Mei")):
+        left = redact.apply(orjson.dumps({"conversation_id": conversation, **reply}), limit=LIMIT)
+        assert orjson.loads(left)["message"]["content"] == expected
+
+
+def test_the_names_of_the_oldest_conversations_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redaction, "MAX_CONVERSATIONS", 3)
+    redact = Redaction("on", KEY)
+    for number in range(5):
+        redacted("hi", redact, conversation_id=f"c{number}", known=["Mei"])
+    assert list(redact._names) == ["c2", "c3", "c4"]
+
+
 def test_an_address_hides_no_words_and_what_is_no_name_hides_nothing() -> None:
     result = json.dumps({"shipping_address": "The Old Mill, High Street", "first_name": "N/A", "last_name": "string"})
     said = "The old road is high: N/A, a string"
@@ -275,6 +293,12 @@ def test_an_error_that_was_cut_in_the_middle_of_an_address_leaves_no_half_of_it(
     records, dropped = sends(calls)
     assert dropped == {}
     assert not any(b"Ada" in record for record in records)
+
+
+@pytest.mark.parametrize("depth", [10, 200, 400, 900, 50_000])
+def test_text_that_is_nested_without_sense_is_redacted_too(depth: int) -> None:
+    text = "[" * depth + f'{{"a": "{MAIL}"}}' + "]" * depth
+    assert redacted(text) == text.replace(MAIL, pseudonym(KEY, "c", "email", MAIL.lower()))
 
 
 def test_half_a_letter_in_a_tools_result_is_no_reason_to_drop_it() -> None:
