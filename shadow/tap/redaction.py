@@ -15,6 +15,7 @@ import json
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, Literal, get_args
 
 import orjson
@@ -43,6 +44,7 @@ SEARCHED: Final = ("messages", "message", "failure", "metadata", "params", "tool
 NAMED: Final = ("conversation_id", "turn_id", "outcome_id")
 
 _CAMEL: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_SHORT: Final = 10_000
 _BARE: Final = str.maketrans("", "", "<>")
 _NOT_TEXT: Final = frozenset({"image_url", "image", "input_audio", "audio", "file", "document", "video"})
 
@@ -157,6 +159,12 @@ def _personal_id(text: str) -> bool:
     return any(kind == "email" or (kind == "phone" and "+" in text) for kind, *_ in find(text).found)
 
 
+@lru_cache(maxsize=1_024)
+def _before(name: str) -> str:
+    """What a field's name says of what stands in it, as words before it."""
+    return f"{_CAMEL.sub(' ', name)}: "
+
+
 class _Walk:
     """One record's text, replaced piece by piece; remembers what was replaced, and what it is not sure of."""
 
@@ -181,7 +189,7 @@ class _Walk:
             if "role" in value and value.get("name") != found.get("name"):
                 found["name"] = str(found["name"]).translate(_BARE)  # model servers take no other signs in a name
             return found
-        if isinstance(value, int) and not isinstance(value, bool):
+        if isinstance(value, int) and abs(value) >= _SHORT:  # True and False are 1 and 0
             plain = str(value)
             redacted = self._text(plain, name, number=True)
             return value if redacted == plain else redacted
@@ -203,7 +211,9 @@ class _Walk:
         self._left -= len(text)
         if self._left < 0:
             raise NotRedactedError("not_redacted", f"the record holds over {MAX_CHARACTERS} characters of text")
-        before = f"{_CAMEL.sub(' ', name)}: " if name else ""
+        if not self._known and text.replace("_", "").isalpha():  # a role, a field's name
+            return text
+        before = _before(name) if name else ""
         for _ in range(MAX_LOOKS):
             replaced = self._once(before, text, number=number)
             if replaced == text:

@@ -47,7 +47,8 @@ def find(text: str, *, known: tuple[tuple[Kind, str], ...] = (), in_links: bool 
     ``known`` are names or addresses to find too, the parts of a name as well (see :func:`names`). With ``in_links``,
     links are searched for e-mail addresses, cards, IBANs and known names.
     """
-    if not (known or "@" in text or "%40" in text or text.count(":") > 1 or look.HAS_DIGITS.search(text)):
+    signs = "@" in text or "%40" in text or text.count(":") > 1 or look.HAS_DIGITS.search(text)
+    if not (signs or (known and any(pattern.search(text) for _, pattern in names(known)))):
         return NOTHING
     found: list[Found] = []
     unsure: list[tuple[int, int]] = []
