@@ -112,6 +112,17 @@ class Buffer:
             if self._lands(item[0]) is not None:
                 self._lanes[item[1]].appendleft(item)
 
+    def swap(self, item: Item, value: bytes) -> Item:
+        """A record in flight now has this value, also if it is put back or recalled."""
+        number, topic, key, old = item
+        with self._lock:
+            if number not in self._flying:
+                return item
+            self._flying[number] = (number, topic, key, value)
+            self.in_flight_bytes += len(value) - len(old)
+            self.bytes += len(value) - len(old)
+            return self._flying[number]
+
     def recall(self) -> int:
         """Undo :meth:`take` for all that is in flight: whoever had it is given up. How many."""
         with self._lock:

@@ -55,7 +55,7 @@ class Tap:
         self._redaction = redaction_for(redaction, redaction_key_env, os.environ)
         self._may_log = Throttle()
         self._buffer = Buffer(max_queue_bytes, max_queue_records)
-        prepare = _as_it_is if self._redaction is None else partial(self._redaction.apply, limit=max_record_bytes)
+        prepare = None if self._redaction is None else partial(self._redaction.apply, limit=max_record_bytes)
         options = {"max_request_size": 4 * MIB, **(kafka or {})}
         self._sender = Sender(bootstrap, self._buffer, client_id, options, prepare)
         self._started = False
@@ -215,10 +215,6 @@ class Tap:
         self._sender.forked()
         self._may_log = Throttle()
         self._started = False
-
-
-def _as_it_is(value: bytes) -> bytes:
-    return value
 
 
 _TAPS: weakref.WeakSet[Tap] = weakref.WeakSet()

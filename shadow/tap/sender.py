@@ -41,7 +41,7 @@ class Sender:
         buffer: Buffer,
         client_id: str,
         options: Mapping[str, Any],
-        prepare: Callable[[bytes], bytes],
+        prepare: Callable[[bytes], bytes] | None,
     ) -> None:
         self._settings = {**PRODUCER, **options, "bootstrap_servers": bootstrap, "client_id": client_id}
         self._buffer = buffer

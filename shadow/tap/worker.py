@@ -50,6 +50,12 @@ class Throttle:
         return True
 
 
+class Prepared(bytes):
+    """A value that is ready to be sent: sent again, it must be the same."""
+
+    __slots__ = ()
+
+
 class Worker:
     """One thread, one producer. Only this thread touches the network; a broken producer is replaced, never reused.
 
@@ -61,7 +67,7 @@ class Worker:
         self,
         settings: Mapping[str, Any],
         buffer: Buffer,
-        prepare: Callable[[bytes], bytes],
+        prepare: Callable[[bytes], bytes] | None,
         hangs: Callable[[Worker], object],
         patience: float = 1.0,
     ) -> None:
@@ -230,16 +236,17 @@ class Worker:
 
     def _send(self, item: Item) -> bool:
         """Hand one record to the producer. False if its topic cannot take records now."""
-        number, topic, key, raw = item
-        try:
-            value = self._prepare(raw)
-        except NotRedactedError as error:
-            self._buffer.resolve(number, error.reason)
-            self._warn(error.reason, f"a record for {topic} was not sent ({error.reason}): {error}")
-            return True
+        number, topic, key, value = item
+        if self._prepare is not None and not isinstance(value, Prepared):
+            try:
+                item = self._buffer.swap(item, Prepared(self._prepare(value)))
+            except NotRedactedError as error:
+                self._buffer.resolve(number, error.reason)
+                self._warn(error.reason, f"a record for {topic} was not sent ({error.reason}): {error}")
+                return True
         try:
             with self._watch.call():
-                future = self._producer.send(topic, value=value, key=key)
+                future = self._producer.send(topic, value=bytes(item[3]), key=key)
         except Exception as error:  # noqa: BLE001 - the client raises many kinds
             return not self._abandoned and self._unsent(item, error)
         future.add_callback(self._delivered, self._life, number)

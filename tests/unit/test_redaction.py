@@ -58,7 +58,8 @@ def still_worker(tap: Tap) -> Any:
 class Client:
     """Takes records as a producer does."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, answers: bool = True) -> None:
+        self._answers = answers
         self.sent: list[tuple[str, bytes]] = []
 
     def send(self, topic: str, value: bytes, key: bytes) -> Any:
@@ -67,7 +68,8 @@ class Client:
         return self
 
     def add_callback(self, call: Callable[..., None], *given: Any) -> None:
-        call(*given, None)
+        if self._answers:
+            call(*given, None)
 
     def add_errback(self, *_: Any) -> None:
         pass
@@ -248,6 +250,31 @@ def test_names_of_earlier_records_are_found_in_the_reply_of_this_conversation_an
     for conversation, expected in (("c", f"Dear {name}"), ("other", "Dear Mei")):
         left = redact.apply(orjson.dumps({"conversation_id": conversation, **reply}), limit=LIMIT)
         assert orjson.loads(left)["message"]["content"] == expected
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_record_that_is_sent_again_is_the_same() -> None:
+    """Two different turns under one id would be a conflict; a name that was learnt in between must not make them so."""
+
+    def calls(tap: Tap) -> None:
+        tap.turn(conversation_id="c", messages=[{"role": "user", "content": "I am Mei"}], turn_index=0)
+        tap.turn(conversation_id="c", messages=[{"role": "tool", "content": '{"first_name": "Mei"}'}], turn_index=1)
+
+    tap = Tap("127.0.0.1:1", redaction="on")
+    tap._started = True
+    calls(tap)
+    sent = []
+    for _ in range(2):
+        worker = still_worker(tap)
+        worker._producer = Client(answers=False)
+        worker._send_waiting()
+        sent.append(worker._producer.sent)
+        assert tap._buffer.recall() == 2
+    assert sent[0] == sent[1] != []
+    buffer = tap._buffer
+    assert buffer.bytes == sum(len(value) + len(key) + 256 for _, _, key, value in buffer._lanes[topology.TURNS])
+    tap.close(0)
+    assert (buffer.bytes, buffer.records, buffer.in_flight, buffer.in_flight_bytes) == (0, 0, 0, 0)
 
 
 def test_the_names_of_the_oldest_conversations_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
