@@ -18,7 +18,7 @@ from shadow.tap.buffer import Buffer
 from shadow.tap.call import Call
 from shadow.tap.redaction import redaction_for
 from shadow.tap.sender import Sender, TapStats
-from shadow.tap.worker import LOG, Throttle
+from shadow.tap.throttle import LOG, Throttle
 
 MIB: Final = 1024 * 1024
 EXIT_S: Final = 5.0

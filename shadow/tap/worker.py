@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
 import threading
 import time
@@ -16,8 +15,7 @@ from shadow.hang_watch import HangWatch
 from shadow.tap import producer as client
 from shadow.tap.buffer import Buffer, Item
 from shadow.tap.redaction import NotRedactedError
-
-LOG: Final = logging.getLogger("shadow.tap")
+from shadow.tap.throttle import LOG, Throttle
 
 LINGER_S: Final = 0.025  # the thread looks this often while records come: waking it would cost each call some 5 us
 IDLE_LOOKS: Final = 40  # looks without a record after which it sleeps until it is woken
@@ -30,24 +28,8 @@ IN_FLIGHT_BYTES: Final = 4 * 1024 * 1024
 RETRY_S: Final = (0.25, 5.0)  # first and longest wait before the next try to reach a broker
 CLOSE_S: Final = 1.0  # what a broken producer is given to deliver what it has
 MISSING_S: Final = 2.0  # between two looks for a topic that does not exist
-LOG_EVERY_S: Final = 60.0
 STILL_S: Final = (30.0, 480.0)
 """After so long without an acknowledgement another client is tried; at most so long after several in vain."""
-
-
-class Throttle:
-    """Lets one line through per subject per minute."""
-
-    def __init__(self) -> None:
-        self._last: dict[str, float] = {}
-
-    def __call__(self, subject: str) -> bool:
-        """Whether this line may be written now."""
-        now = time.monotonic()
-        if now - self._last.get(subject, -LOG_EVERY_S) < LOG_EVERY_S:
-            return False
-        self._last[subject] = now
-        return True
 
 
 class Prepared(bytes):
