@@ -25,13 +25,14 @@ import stdnum.se.personnummer
 import stdnum.us.itin
 import stdnum.us.ssn
 
+from shadow.text.context import digits_of
+
 SEP: Final = r"[ \u00a0\u2007\u202f\u200b-\u200d\u2060\u00ad()./\u2010-\u2013-]"
 """What people write between the digits of one number: spaces of every width, brackets, dots, slashes, dashes."""
 
 _FOREIGN_DIGIT: Final = re.compile(r"(?![0-9])\d")
 _DASH: Final = re.compile(r"[\u2010-\u2013]")
-_NOT_DIGIT: Final = re.compile(r"[^0-9]")
-_NOT_WORD: Final = re.compile(r"[^A-Za-z0-9]")
+_NO_WORD: Final = bytes(sign for sign in range(128) if not chr(sign).isalnum())
 _ISSUERS: Final = re.compile(r"4|5|6|3[0-9]|2131|1800|22[2-9]|2[3-6]|27[01]|2720")
 _FREE: Final = re.compile(r"(?:0{0,2}1)?8(?:00|33|44|55|66|77|88)|0800|(?:00)?49800|(?:00)?44800")
 _GROUPED_REGIONS: Final = ("ES", "PL", "PT")
@@ -52,12 +53,12 @@ def ascii_digits(text: str) -> str:
 
 def digits(text: str) -> str:
     """The digits of ``text``, whatever script they are in."""
-    return _NOT_DIGIT.sub("", ascii_digits(text))
+    return digits_of(ascii_digits(text))
 
 
 def compact(text: str) -> str:
     """Letters and digits of ``text``, in capitals."""
-    return _NOT_WORD.sub("", ascii_digits(text)).upper()
+    return ascii_digits(text).encode("ascii", "ignore").translate(None, _NO_WORD).decode().upper()
 
 
 def luhn(number: str) -> bool:

@@ -66,13 +66,17 @@ PHONE: Final = re.compile(
 RUN: Final = re.compile(rf"(?<![\w+])\+?\(?\d(?:{SEP}{{0,3}}\d){{4,40}}{EXTENSION}(?![^\W_])")
 TOKEN: Final = re.compile(r"(?<!\w)[A-Za-z]{0,3}-?\d[\dA-Za-z]{0,20}(?:[ ./-]\d[\dA-Za-z]{0,20}){0,6}")
 HAS_DIGITS: Final = re.compile(rf"\d(?:[A-Za-z{SEP[1:-1]}]{{0,3}}\d){{3}}")
+MANY_DIGITS: Final = re.compile(
+    rf"\d(?:[A-Za-z{SEP[1:-1]}]{{0,3}}\d){{6}}|[A-Z]{{5}}\d{{4}}[A-Z]|[A-Z]{{2}} ?\d{{2}} ?\d{{2}} ?\d{{2}} ?[A-D]\b|\d{{1,3}}(?:\.\d{{1,3}}){{3}}"
+)
+"""So many has whatever is found without a word that says what it is."""
 GROUP: Final = re.compile(r"\d+")
 AFTER: Final = re.compile(
     r"[ (\u2013-]{0,3}(?:fax|mobile|mobil|cell|phone|tel|telefon|office|home|work)\b", re.IGNORECASE
 )
 
 WORDS: Final = re.compile(
-    r"(?<![^\W_])(?:(?P<phone>phones?|telephones?|tel|mobile|cell|fax|calls?|calling|called|dial|sms|whats ?app|text(?: me)?|reach|messages? to"
+    r"(?<![^\W_])(?:(?P<phone>phones?|telephones?|tel|mobile|cell|fax|calls?|calling|called|dial|sms|whats ?app|text(?: me)?|reach (?:me|us|him|her) (?:at|on|under)|messages? to"
     r"|answering at|ring|hotline|telefon\w{0,8}|handy\w{0,7}|mobilnummer|rufnummer|r[uü]ckruf\w{0,6}|anrufen?|telefones?|telem[oó]vel|celular|ligar|ligue"
     r"|tel[eé]fonos?|m[oó]vil|ll[aá]m[ae]\w{0,3}|t[eé]l[eé]phone|mon portable|appel\w{0,4}|telefono|cellulare)"
     r"|(?P<national_id>ssn|social[ _]security|social[ _]insurance|national[ _]insurance|nino|tax[ _-]?id|tin|itin|nhs|passports?|driver'?s?[ _]licen[cs]e"

@@ -111,6 +111,8 @@ def _read(text: str, known: tuple[tuple[Kind, str], ...], *, in_links: bool) -> 
     if not reading.keep_to_digits():
         return reading.findings()
     said = Said(reading)
+    if not (said.personal or reading.many_digits()):
+        return reading.findings()
     reading.take(look.IBAN, _iban)
     reading.take(look.CARD, partial(_card, said))
     reading.blank(links)

@@ -49,6 +49,12 @@ class Reading:
             self.zones.append((start, end))
         return bool(self.zones)
 
+    def many_digits(self) -> bool:
+        """Whether there are enough of them for anything but a date, an amount or an order number."""
+        return any(
+            look.MANY_DIGITS.search(look.DATE.sub(" ", self.rest[start:end])) is not None for start, end in self.zones
+        )
+
     def matches(self, pattern: re.Pattern[str], text: str | None = None) -> Iterator[re.Match[str]]:
         """Where ``pattern`` stands in what is left, or in another form of the same text."""
         return chain.from_iterable(pattern.finditer(text or self.rest, *zone) for zone in self.zones)
@@ -86,6 +92,11 @@ class Said:
             lower = "".join(small if len(small := letter.lower()) == 1 else letter for letter in reading.rest)
         self._words = [(match.end(), match.lastgroup or "") for match in reading.matches(look.WORDS, lower)]
         self._ends = [end for end, _ in self._words]
+
+    @property
+    def personal(self) -> bool:
+        """Whether a word says that a number is somebody's."""
+        return any(word not in ("other", "account") for _, word in self._words)
 
     def __contains__(self, what: str) -> bool:
         return any(word == what for _, word in self._words)

@@ -137,7 +137,7 @@ def leaks(data: Sequence[dict[str, Any]]) -> tuple[Counter[str], Counter[str]]:
         spans = [span for span in row["spans"] if span["type"] in KINDS]
         for span in spans:
             hits[span["type"]] += _leak(_masked(row["text"], [other for other in spans if other is not span]))
-        wrong["nothing left"] += _leak(_masked(row["text"], spans))
+        wrong["nothing left"] += _leak(_masked(row["text"], [span for span in row["spans"] if span["type"] in OURS]))
         wrong["in the turn"] += _leak(row["text"], row["text"])
     return hits, wrong
 

@@ -54,6 +54,8 @@ FOUND = {
     "AB 12 34 56 C": ("national_id", "AB123456C"),
     "RSSMRA85T10A562S": ("national_id", "RSSMRA85T10A562S"),
     "131052-308T": ("national_id", "131052308T"),
+    "ABCPK1234F ist meine": ("national_id", "ABCPK1234F"),
+    "1.1.1.1": ("ip", "1.1.1.1"),
     # numbers of persons, by what the text says before them
     "my ssn is 123456789": ("national_id", "123456789"),
     "NHS number: 943 476 5919": ("national_id", "9434765919"),
