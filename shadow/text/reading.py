@@ -51,9 +51,8 @@ class Reading:
 
     def many_digits(self) -> bool:
         """Whether there are enough of them for anything but a date, an amount or an order number."""
-        return any(
-            look.MANY_DIGITS.search(look.DATE.sub(" ", self.rest[start:end])) is not None for start, end in self.zones
-        )
+        texts = [text for start, end in self.zones if look.MANY_DIGITS.search(text := self.rest[start:end])]
+        return any(look.MANY_DIGITS.search(look.DATE.sub(" ", text)) for text in texts)
 
     def matches(self, pattern: re.Pattern[str], text: str | None = None) -> Iterator[re.Match[str]]:
         """Where ``pattern`` stands in what is left, or in another form of the same text."""
