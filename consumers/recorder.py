@@ -9,11 +9,13 @@ client is replaced: the next one begins at the last commit, and the ledger refus
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -26,12 +28,12 @@ from kafka.errors import (
     UnknownMemberIdError,
 )
 
-from consumers.hang_watch import HangWatch
 from shadow import broker
 from shadow.broker import BrokerError, connect, publish
 from shadow.config import Config
 from shadow.dead_letters import Letter, letter_for
 from shadow.events import BrokenRecordError, Comparison, Outcome, decode
+from shadow.hang_watch import HangWatch
 from shadow.ledger import Ledger, LedgerUnavailableError, comparison_row, outcome_row, unstorable
 from shadow.metrics.exporter import Metrics
 from shadow.topology import COMPARISONS, DEAD_LETTERS, JUDGEMENTS, OUTCOMES, RECORDER_GROUP
@@ -98,7 +100,7 @@ class Recorder:
         if consumer is None:
             return
         self._ask_at = time.monotonic() + self._patience_s
-        with HangWatch(consumer) as self._watch:
+        with HangWatch(partial(_stop_loop, consumer), _end_process) as self._watch:
             try:
                 while not (stop.is_set() or self._watch.stopped or self._stands_still(consumer)):
                     self.step(consumer, ledger, stop)
@@ -227,6 +229,18 @@ class Recorder:
                 break
         consumer.resume(*consumer.paused())
         self._heard()
+
+
+def _stop_loop(consumer: Any, seconds: float) -> None:
+    """Make the hanging call raise ``KafkaConnectionError``."""
+    log.warning("client_hangs", seconds=seconds)
+    consumer._net.stop(1_000)  # noqa: SLF001 (there is no public way to end a call from outside)
+
+
+def _end_process(seconds: float) -> None:
+    """The call hangs elsewhere than in its loop: whoever started this process mends it."""
+    log.error("hangs", seconds=seconds)
+    os._exit(1)
 
 
 def _consumer(bootstrap: list[str]) -> Any:

@@ -361,6 +361,8 @@ Secrets never stand in the file: an adapter names the variable that holds its ke
 | `{config.ENV_CONFIG}` | Configuration file, where `--config` names none. Default `{config.DEFAULT_PATH}`. |
 | `{config.ENV_BROKER_URL}` | Overrides `broker.url`. |
 | `{config.ENV_LEDGER_URL}` | Overrides `ledger.url`. |
+| `SHADOW_TAP_REDACTION` | In production: what the [Tap](tap.md) does with personal data, `off`, `on` or `strict`. |
+| `SHADOW_TAP_KEY` | In production: the key of the Tap's pseudonyms, 16 bytes or more. |
 | `SHADOW_LOG_FORMAT` | `console` or `json`. Default: `console` on a terminal, else `json`. |
 | `SHADOW_LOG_LEVEL` | `debug`, `info`, `warning`, `error`. Default `info`. |
 | `SHADOW_KAFKA_DIR` | Where `deploy/kafka/run.py` keeps Kafka. Default `.shadow/kafka` in the checkout. |

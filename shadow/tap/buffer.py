@@ -35,11 +35,13 @@ class Buffer:
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._asleep = False
         self._lanes: dict[str, deque[Item]] = {}
+        self._flying: dict[int, Item] = {}
         self._number = 0
         self.bytes = 0
         self.records = 0
         self.in_flight_bytes = 0
         self.in_flight = 0
+        self.landed = 0
         self.sent = 0
         self.dropped: Counter[str] = Counter()
         self.closed = False
@@ -99,6 +101,7 @@ class Buffer:
             if not lane:
                 return None
             item = lane.popleft()
+            self._flying[item[0]] = item
             self.in_flight += 1
             self.in_flight_bytes += size_of(item[2], item[3])
             return item
@@ -106,21 +109,48 @@ class Buffer:
     def put_back(self, item: Item) -> None:
         """Undo :meth:`take`: the record was not handed on, and is its lane's first again."""
         with self._lock:
-            self.in_flight -= 1
-            self.in_flight_bytes -= size_of(item[2], item[3])
-            self._lanes[item[1]].appendleft(item)
+            if self._lands(item[0]) is not None:
+                self._lanes[item[1]].appendleft(item)
 
-    def resolve(self, size: int, reason: str | None = None) -> None:
-        """A record in flight was delivered, or dropped for ``reason``."""
+    def swap(self, item: Item, value: bytes) -> Item:
+        """A record in flight now has this value, also if it is put back or recalled."""
+        number, topic, key, old = item
         with self._lock:
-            self.in_flight -= 1
-            self.in_flight_bytes -= size
+            if number not in self._flying:
+                return item
+            self._flying[number] = (number, topic, key, value)
+            self.in_flight_bytes += len(value) - len(old)
+            self.bytes += len(value) - len(old)
+            return self._flying[number]
+
+    def recall(self) -> int:
+        """Undo :meth:`take` for all that is in flight: whoever had it is given up. How many."""
+        with self._lock:
+            items = sorted(self._flying.values(), reverse=True)
+            for item in items:
+                self.put_back(item)
+            return len(items)
+
+    def resolve(self, number: int, reason: str | None = None) -> None:
+        """A record in flight was delivered, or dropped for ``reason``. Nothing happens if it was recalled meanwhile."""
+        with self._lock:
+            item = self._lands(number)
+            if item is None:
+                return
+            self.landed += 1
             self.records -= 1
-            self.bytes -= size
+            self.bytes -= size_of(item[2], item[3])
             if reason is None:
                 self.sent += 1
             else:
                 self.dropped[reason] += 1
+
+    def _lands(self, number: int) -> Item | None:
+        item = self._flying.pop(number, None)
+        if item is not None:
+            self.in_flight -= 1
+            self.in_flight_bytes -= size_of(item[2], item[3])
+        return item
 
     def drop_waiting(self, reason: str) -> int:
         """Drop all that is not in flight; how many."""

@@ -83,6 +83,7 @@ class Call:
             turn_id=self.turn_id,
             latency_s=(self._ended or time.monotonic()) - self._started,
             time_to_first_token_s=self._first_token_s,
+            known=self._turn.get("known", ()),
             **answer,
         )
 

@@ -8,6 +8,7 @@ import time
 import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -15,7 +16,9 @@ from shadow import topology
 from shadow.tap import wire
 from shadow.tap.buffer import Buffer
 from shadow.tap.call import Call
-from shadow.tap.sender import LOG, Sender, TapStats, Throttle
+from shadow.tap.redaction import redaction_for
+from shadow.tap.sender import Sender, TapStats
+from shadow.tap.throttle import LOG, Throttle
 
 MIB: Final = 1024 * 1024
 EXIT_S: Final = 5.0
@@ -26,9 +29,14 @@ class Tap:
 
     No method but :meth:`flush` and :meth:`close` blocks, and none raises. Memory is bounded by ``max_queue_bytes`` and
     ``max_queue_records`` (what is in flight to the broker included); the oldest records are dropped first, and every
-    drop is counted by reason: ``queue_full``, ``too_large``, ``invalid``, ``delivery_failed``, ``closed``. The broker
-    may be absent, slow or dead at any time. Thread-safe; a forked child gets a thread and a queue of its own.
-    ``kafka`` holds further settings of kafka-python's producer, such as ``security_protocol``.
+    drop is counted by reason: ``queue_full``, ``too_large``, ``invalid``, ``not_redacted``, ``unsure``,
+    ``delivery_failed``, ``closed``. The broker may be absent, slow or dead at any time. Thread-safe; a forked child
+    gets a thread and a queue of its own. ``kafka`` holds further settings of kafka-python's producer, such as
+    ``security_protocol``.
+
+    ``redaction`` is ``off``, ``on`` or ``strict``; without it ``$SHADOW_TAP_REDACTION`` says so, else it is off.
+    Personal data is then replaced before a record is sent, with the key in the environment variable that
+    ``redaction_key_env`` names. A setting that cannot be used raises nothing: no record is sent (``not_redacted``).
     """
 
     def __init__(
@@ -40,11 +48,16 @@ class Tap:
         max_record_bytes: int = topology.MAX_RECORD_BYTES,
         client_id: str = "shadow-tap",
         kafka: Mapping[str, Any] | None = None,
+        redaction: str | None = None,
+        redaction_key_env: str = "SHADOW_TAP_KEY",
     ) -> None:
         self._max_record_bytes = max_record_bytes
+        self._redaction = redaction_for(redaction, redaction_key_env, os.environ)
         self._may_log = Throttle()
         self._buffer = Buffer(max_queue_bytes, max_queue_records)
-        self._sender = Sender(bootstrap, self._buffer, client_id, {"max_request_size": 4 * MIB, **(kafka or {})})
+        prepare = None if self._redaction is None else partial(self._redaction.apply, limit=max_record_bytes)
+        options = {"max_request_size": 4 * MIB, **(kafka or {})}
+        self._sender = Sender(bootstrap, self._buffer, client_id, options, prepare)
         self._started = False
         _TAPS.add(self)
 
@@ -61,12 +74,14 @@ class Tap:
         metadata: Mapping[str, str] | None = None,
         gen_ai: Mapping[str, Any] | None = None,
         trace_id: str | None = None,
+        known: Sequence[str] = (),
     ) -> str:
         """Record what production's model is given now; the turn's id (``{conversation_id}:{turn_index}`` if not given).
 
         ``turn_index`` is how many customer turns came before; without it, the customer's messages before the last one
         are counted. ``messages`` and ``tools`` are in OpenAI chat format: dicts, or objects with ``model_dump``. They
-        may be changed as soon as this returns.
+        may be changed as soon as this returns. ``known`` are names and addresses, the customer's own for one, that
+        redaction is to replace too.
         """
         extra = {
             "tools": tools,
@@ -81,7 +96,7 @@ class Tap:
             index = wire.turn_index(messages) if turn_index is None else turn_index
             name = turn_id if turn_id is not None else f"{conversation_id}:{index}"
             record = wire.turn((conversation_id, name), index, messages, time.time(), extra)
-            self._put(topology.TURNS, record)
+            self._put(topology.TURNS, record, known)
         except Exception as error:  # noqa: BLE001 - never raises into production
             self._refused("turn", error)
         return name
@@ -98,6 +113,7 @@ class Tap:
         cost_usd: float | None = None,
         gen_ai: Mapping[str, Any] | None = None,
         occurred_at: float | None = None,
+        known: Sequence[str] = (),
     ) -> None:
         """Record what production answered: text, a message, or a failure ``(kind, detail)``; neither: ``empty``."""
         extra = {
@@ -108,7 +124,8 @@ class Tap:
         }
         try:
             at = time.time() if occurred_at is None else occurred_at
-            self._put(topology.REPLIES, wire.reply((conversation_id, turn_id), message, failure, at, extra))
+            record = wire.reply((conversation_id, turn_id), message, failure, at, extra)
+            self._put(topology.REPLIES, record, known)
         except Exception as error:  # noqa: BLE001 - never raises into production
             self._refused("reply", error)
 
@@ -137,7 +154,8 @@ class Tap:
     def stats(self) -> TapStats:
         """What became of the records given until now."""
         buffer = self._buffer
-        return TapStats(buffer.records, buffer.bytes, buffer.sent, dict(buffer.dropped))
+        replaced = self._sender.clients_replaced
+        return TapStats(buffer.records, buffer.bytes, buffer.sent, dict(buffer.dropped), replaced)
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until nothing is queued or in flight. False if that took longer. Blocks: not for a request's path."""
@@ -170,7 +188,9 @@ class Tap:
         if sender is not None:
             sender.stop(EXIT_S)  # without waiting: this may be anyone's thread
 
-    def _put(self, topic: str, record: dict[str, Any]) -> None:
+    def _put(self, topic: str, record: dict[str, Any], known: Sequence[str] = ()) -> None:
+        if self._redaction is not None and known:
+            record["known"] = wire.known(known)  # redaction takes it out again
         value = wire.dump(record, self._max_record_bytes)
         if not self._started:
             self._sender.start()

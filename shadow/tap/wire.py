@@ -282,6 +282,13 @@ def reply(ids: tuple[Any, Any], answer: Any, failure: Any, now: Any, extra: Mapp
     return record
 
 
+def known(value: Any) -> list[str]:
+    """Names and addresses that the caller declares. Raises :class:`RefusedError`."""
+    if isinstance(value, str):
+        return [value]
+    return [_text("known", name) for name in _list("known", value)]
+
+
 def _failure(value: Any) -> dict[str, str]:
     if not (isinstance(value, (tuple, list)) and len(value) == len(("kind", "detail"))):
         raise _invalid("failure", "must be a pair: kind, detail")

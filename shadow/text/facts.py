@@ -1,6 +1,7 @@
 """The facts that a text states: amounts, numbers, dates, times, durations, links, e-mails and identifiers.
 
-Facts come as comparable values: ``49 USD``, ``$49.00`` and ``USD 49`` are one fact.
+Facts come as comparable values: ``49 USD``, ``$49.00`` and ``USD 49`` are one fact. A pseudonym that the Tap put in
+the place of personal data is an identifier.
 Whatever is not recognised is no fact.
 """
 
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Final, Literal
+
+from shadow.text.pseudonyms import PSEUDONYM
 
 MAX_CHARACTERS: Final = 8_000
 """Longer texts are cut, and marked."""
@@ -128,6 +131,9 @@ def _facts(text: str, *, cut: bool) -> Facts:
     if "://" in text or "www." in text.lower():
         found.update(("link", link_value(match)) for match in _LINK.findall(text))
         text = _LINK.sub(" ", text)
+    if "<" in text:
+        found.update(("identifier", match[1:-1]) for match in PSEUDONYM.findall(text))
+        text = PSEUDONYM.sub(" ", text)
     text = text.lower()
     if "@" in text:
         mails = [match.rstrip(".-_") for match in _EMAIL.findall(text)]

@@ -6,17 +6,22 @@ A turn of 1 kB per call; production calls seldom, so the paced figures include w
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from shadow.tap import Tap
+from shadow.tap.redaction import Redaction
 from tests.benchmarks.figure import Figure, Scale
+
+KEY: Final = b"a key that is long enough"
+KEY_ENV: Final = "SHADOW_TAP_KEY"
 
 
 def messages(size: int) -> list[dict[str, Any]]:
@@ -32,9 +37,9 @@ def messages(size: int) -> list[dict[str, Any]]:
     return body
 
 
-def measure(bootstrap: str, calls: int, pace_s: float) -> tuple[list[float], Tap]:
+def measure(bootstrap: str, calls: int, pace_s: float, redaction: str = "off") -> tuple[list[float], Tap]:
     """Seconds per ``turn`` call, and the Tap (not closed)."""
-    tap = Tap(bootstrap)
+    tap = Tap(bootstrap, redaction=redaction, redaction_key_env=KEY_ENV)
     given = messages(1000)
     metadata = {"channel": "chat", "tier": "free"}
     costs = []
@@ -95,6 +100,38 @@ def figures(bootstrap: str, folder: Path, scale: Scale) -> Iterator[Figure]:  # 
             yield Figure(
                 f"Tap call, broker {state}, {name}", _percentiles(costs), f"{yardstick} json alone", "goal 10 / 50 us"
             )
+
+    os.environ[KEY_ENV] = KEY.decode()
+    for pace_s, name in ((0.0, "tight loop"), (0.001, "1,000 calls/s")):
+        costs, tap = measure(bootstrap, scale.calls, pace_s, "on")
+        tap.close(20)
+        yield Figure(f"Tap call, redaction on, {name}", _percentiles(costs), "", "goal 10 / 50 us")
+    yield from redaction(scale.calls // 4)
+
+
+def redaction(records: int) -> Iterator[Figure]:
+    """What redaction costs the Tap's thread per turn record: in a conversation that goes on, and of new texts each."""
+    redact = Redaction("on", KEY).apply
+    for name, told in (
+        ("nothing to find", "It is A-1234."),
+        ("an e-mail and a phone", "Ada@mail.example, +49 151 23456"),
+    ):
+        for kind in ("same history", "all new"):
+            costs, plain = [], []
+            for index in range(records):
+                given = messages(1000)
+                given[-1]["content"] += f"{told}{index:04} now"
+                if kind == "all new":
+                    given = [{**one, "content": f"{one['content']} ({index})"} for one in given]
+                record = {"turn_id": "c:0", "conversation_id": "c", "messages": given}
+                begin = time.perf_counter()
+                value = orjson.dumps(record)
+                middle = time.perf_counter()
+                redact(value, limit=1_000_000)
+                costs.append(time.perf_counter() - middle)
+                plain.append(middle - begin)
+            measured, yardstick = _percentiles(sorted(costs)), f"{_percentiles(sorted(plain))} json alone"
+            yield Figure(f"Tap redaction, 1 kB, {name}, {kind}", measured, yardstick, "on the Tap's own thread")
 
 
 def _percentiles(costs: list[float]) -> str:

@@ -17,10 +17,9 @@ import pytest
 from kafka import TopicPartition
 from kafka.errors import KafkaConnectionError
 
-from consumers import hang_watch
 from consumers import recorder as module
 from consumers.recorder import Recorder
-from shadow import broker, dead_letters
+from shadow import broker, dead_letters, hang_watch
 from shadow.config import Config
 from shadow.events import Comparison
 from shadow.ledger import Ledger

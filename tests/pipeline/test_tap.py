@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -16,9 +17,10 @@ from typing import Any
 import pytest
 
 from deploy.kafka.run import KafkaCluster
-from shadow import events, topology
+from shadow import events, hang_watch, topology
 from shadow.broker import ensure_topics, read, start_embedded
-from shadow.tap import Tap
+from shadow.tap import Tap, worker
+from shadow.tap import producer as client
 from tests.fixtures.brokers import config_for, free_ports, wipe
 
 PARTITIONS = 3
@@ -177,6 +179,94 @@ def test_a_broker_that_accepts_and_never_answers_costs_the_caller_nothing(taps: 
         assert tap.stats().dropped == {"queue_full": 1_500, "closed": 500}
 
 
+@pytest.mark.parametrize("fault", ["connecting never returns", "sending never returns", "nothing is acknowledged"])
+def test_a_client_that_hangs_or_stands_still_is_replaced_and_nothing_is_lost(
+    embedded: str, taps: Callable[..., Tap], monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """kafka-python may wait for its own event loop for ever: in a call of the Tap's, or in its own network thread."""
+    real, made, released = client.made, [], threading.Event()
+
+    def hang(*_: Any, **__: Any) -> Any:
+        released.wait(120)
+        raise RuntimeError("released")
+
+    def producer(settings: Any) -> Any:
+        made.append(None)
+        if len(made) == 1 and fault == "connecting never returns":
+            hang()
+        made[-1] = real(settings)
+        if len(made) == 1 and fault == "sending never returns":
+            monkeypatch.setattr(made[0], "send", hang)
+        if len(made) == 1 and fault == "nothing is acknowledged":
+            monkeypatch.setattr(made[0]._sender._client._net, "poll", hang)
+            time.sleep(0.3)  # until its thread is in there
+        return made[-1]
+
+    monkeypatch.setattr(client, "made", producer)
+    monkeypatch.setattr(hang_watch, "HANG_S", 1.5)
+    monkeypatch.setattr(worker, "STILL_S", (3.0, 60.0))
+    tap = taps(topics(embedded))
+    try:
+        unhurried(tap, 200)
+        until(lambda: bool(made))
+        unhurried(tap, 200, "later")
+        assert tap.flush(30)
+        stats = tap.stats()
+        assert (stats.sent, stats.dropped, stats.clients_replaced) == (400, {}, 1)
+        assert len(made) == 2
+        for conversation in ("c", "later"):
+            order = [event.turn_index for _, event in arrived(embedded)[conversation]]
+            assert sorted(set(order)) == list(range(200))
+            assert len(order) < 400, "at least once is no licence to send all twice"
+    finally:
+        released.set()
+    unhurried(tap, 20, "after")
+    assert tap.flush(10)
+    assert [event.turn_index for _, event in arrived(embedded)["after"]] == list(range(20))
+    assert tap.stats().sent == 420
+
+
+def test_a_busy_or_absent_broker_makes_no_client_be_replaced(
+    taps: Callable[..., Tap], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(worker, "STILL_S", (0.5, 60.0))
+    [port] = free_ports(1)
+    process = start_embedded(port, tmp_path / "broker.log")
+    try:
+        topics(f"127.0.0.1:{port}")
+        tap = taps(f"127.0.0.1:{port}")
+        unhurried(tap, 10)
+        assert tap.flush(30)
+        process.send_signal(signal.SIGSTOP)
+        unhurried(tap, 10)
+        time.sleep(8)  # another client cannot connect either
+        process.send_signal(signal.SIGCONT)
+        assert tap.flush(60)
+        assert (tap.stats().sent, tap.stats().dropped, tap.stats().clients_replaced) == (20, {}, 0)
+    finally:
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+        process.wait(10)
+
+
+def test_personal_data_does_not_reach_the_broker(
+    embedded: str, taps: Callable[..., Tap], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHADOW_TAP_KEY", "a key of production's own")
+    monkeypatch.setenv("SHADOW_TAP_REDACTION", "strict")
+    tap = taps(topics(embedded))
+    for index in range(50):
+        messages = [{"role": "user", "content": f"I am ada{index}@mail.example, call +49 151 234567{index:02}"}]
+        with tap.call(conversation_id="c", messages=messages, turn_index=index) as call:
+            call.reply(f"We wrote to ada{index}@mail.example")
+    tap.turn(conversation_id="c", messages=[{"role": "user", "content": "number 5547848968"}], turn_index=50)
+    assert tap.flush(30)
+    assert (tap.stats().sent, tap.stats().dropped) == (100, {"unsure": 1})
+    found = [record.value for topic in (topology.TURNS, topology.REPLIES) for record in read([embedded], topic)]
+    assert len(found) == 100
+    assert not any(b"mail.example" in value or b"151 23" in value for value in found if value)
+
+
 def test_an_absent_broker_does_not_make_the_sender_spin(taps: Callable[..., Tap]) -> None:
     [port] = free_ports(1)
     tap = taps(f"127.0.0.1:{port}")
@@ -204,7 +294,8 @@ def test_a_forked_child_sends_its_own_and_the_parent_its_own(embedded: str) -> N
     topics(embedded)
     code = f"""
 import os, sys
-from shadow.tap import Tap
+from shadow.tap import Tap, worker
+from shadow.tap import producer as client
 BODY = {BODY!r}
 tap = Tap({embedded!r})
 tap.turn(conversation_id="parent", messages=BODY, turn_index=0)
@@ -231,7 +322,8 @@ def test_an_interpreter_that_ends_sends_what_waits_and_never_hangs(embedded: str
     topics(embedded)
     address = embedded if there else f"127.0.0.1:{free_ports(1)[0]}"
     code = f"""
-from shadow.tap import Tap
+from shadow.tap import Tap, worker
+from shadow.tap import producer as client
 tap = Tap({address!r})
 for index in range(100):
     tap.turn(conversation_id="c", messages={BODY!r}, turn_index=index)

@@ -18,6 +18,7 @@ from shadow import config, control, events, topology
 from shadow.cli import main as shadow_command
 from shadow.config import parse
 from shadow.metrics.catalogue import CATALOGUE
+from shadow.text import pseudonyms
 from tests import docs_generate
 
 ROOT = Path(__file__).parents[2]
@@ -105,7 +106,8 @@ def test_every_metric_is_documented_and_means_something(family: Any) -> None:
         ("operations.md", get_args(control.State)),
         ("operations.md", [topic.name for topic in topology.TOPOLOGY]),
         ("data-format.md", events.FAILURE_KINDS),
-        ("tap.md", ("queue_full", "too_large", "invalid", "delivery_failed", "closed")),
+        ("tap.md", ("queue_full", "too_large", "invalid", "not_redacted", "unsure", "delivery_failed", "closed")),
+        ("tap.md", pseudonyms.LABELS.values()),
     ],
 )
 def test_every_word_of_a_closed_set_is_explained(page: str, words: Any) -> None:

@@ -19,7 +19,7 @@ from shadow.failures.refusal import Refusal
 from shadow.failures.repetition import Repetition
 from shadow.failures.ungrounded_fact import UngroundedFact
 from shadow.failures.unknown_tool import UnknownTool
-from shadow.text.pii import luhn
+from shadow.text.identifiers import luhn
 from tests.fixtures.events import failed, reply, turn
 
 SCHEMA = {

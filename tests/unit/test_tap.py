@@ -6,6 +6,8 @@ import asyncio
 import logging
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shadow import events, topology
-from shadow.tap import Tap, wire
+from shadow import events, hang_watch, topology
+from shadow.tap import Tap, producer, wire
 from shadow.tap.call import failure_of
 
 BODY = [{"role": "user", "content": "Where is my order?"}]
@@ -43,6 +45,7 @@ def written(tap: Tap) -> list[events.Event]:
 
 def test_importing_it_loads_nothing_that_production_did_not_ask_for() -> None:
     heavy = ["faust", "numpy", "wordllama", "aiohttp", "sqlalchemy", "pydantic", "structlog", "aiokafka", "yaml"]
+    heavy += ["phonenumbers", "stdnum", "cryptography"]
     code = f"import shadow.tap, sys; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -357,3 +360,37 @@ def test_a_log_handler_that_fails_is_not_productions_problem(tap: Tap, monkeypat
     tap.turn(conversation_id="", messages=BODY)
     tap.turn(conversation_id="c", messages=orjson.loads('[{"role":"user","content":"x"}]'))
     assert (tap.stats().queued, tap.stats().dropped) == (1, {"invalid": 1})
+
+
+def test_clients_that_all_hang_leave_few_threads_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each costs production a thread that nobody can end: the pauses between them double."""
+    made, released = [], threading.Event()
+
+    def hang(_settings: Any) -> Any:
+        made.append(time.monotonic())
+        released.wait(60)
+        raise RuntimeError("released")
+
+    monkeypatch.setattr(producer, "made", hang)
+    monkeypatch.setattr(hang_watch, "HANG_S", 0.1)
+    monkeypatch.setattr(hang_watch, "LOOK_S", 0.02)
+    tap = Tap("127.0.0.1:1")
+    tap.turn(conversation_id="c", messages=BODY)
+    time.sleep(2.5)
+    begun = len(made)
+    stats = tap.stats()
+    tap.close(0)
+    released.set()
+    assert 3 <= begun <= 6
+    assert (stats.queued, stats.clients_replaced) == (1, begun - 1)
+    assert tap.stats().dropped == {"closed": 1}
+
+
+@pytest.mark.parametrize(
+    ("kafka", "times"),
+    [({}, 1.0), ({"max_block_ms": 25_000}, 3.0), ({"bootstrap_timeout_ms": 1_000}, 1.0), ({"max_block_ms": "x"}, 1.0)],
+)
+def test_a_call_that_production_allows_longer_is_not_called_hanging(kafka: dict[str, Any], times: float) -> None:
+    tap = still(Tap("127.0.0.1:1", kafka=kafka))
+    assert tap._sender._patience == times
+    tap.close(0)

@@ -1,0 +1,97 @@
+"""What personal data looks like in a text, and the words before a number that say what it is."""
+
+# ruff: noqa: E501 (a pattern or a list of words reads better on its line)
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from shadow.text.identifiers import SEP
+
+ROLES: Final = frozenset(
+    {"abuse", "accounts", "admin", "billing", "care", "contact", "customercare", "customerservice", "feedback", "hello"}
+    | {"help", "helpdesk", "info", "kontakt", "mail", "media", "noreply", "no-reply", "office", "orders", "press"}
+    | {"privacy", "returns", "sales", "service", "suporte", "support", "team"}
+)
+UNSURE_DIGITS: Final = 9
+MIN_NAME: Final = 2
+NO_PART: Final = frozenset(
+    {
+        "and",
+        "das",
+        "dela",
+        "della",
+        "den",
+        "der",
+        "des",
+        "die",
+        "dos",
+        "frau",
+        "herr",
+        "miss",
+        "mrs",
+        "senhor",
+        "senhora",
+    }
+    | {"señor", "señora", "sir", "the", "van", "von", "und"}
+)
+BARE_PHONE_DIGITS: Final = {"us": range(10, 12), "trunk": range(9, 13), "area": range(8, 12)}
+
+LINK: Final = re.compile(r"https?://\S{1,500}")
+EMAIL: Final = re.compile(r"[\w%][\w.%+'-]{0,63}(?:@|%40)[\w-]{1,63}(?:\.[\w-]{1,63}){1,6}")
+DATE: Final = re.compile(
+    r"(?<![\d])(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:19|20)\d{2})(?:[T _-]\d{1,2}[:-]\d{2}(?:[:-]\d{2}(?:[.,-]\d{1,6})?)?)?(?![\d])"
+)
+BIRTH: Final = re.compile(
+    r"(?<!\w)(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/. ]\d{1,2}[-/. ]\d{2,4}|\d{1,2}(?:st|nd|rd|th|\.)? (?:de |of )?[^\W\d_]{3,10}\.?,? (?:de )?\d{4}"
+    r"|[^\W\d_]{3,10}\.? \d{1,2}(?:st|nd|rd|th)?,? \d{4})(?!\w)"
+)
+IBAN: Final = re.compile(r"(?<!\w)(?=([A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,34}))")
+"""Looks ahead: what follows an IBAN may read as its end."""
+IPV4: Final = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)")
+IPV6: Final = re.compile(r"(?<![\w:])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])")
+VERSION: Final = re.compile(r"(?:version|firmware|release|build|beta|alpha|v)[ .:]{0,2}$", re.IGNORECASE)
+CARD: Final = re.compile(
+    rf"(?<![\w.+])(?:\d{{12,19}}|\d{{4}}{SEP}{{1,2}}\d{{4}}{SEP}{{1,2}}\d{{4}}{SEP}{{1,2}}\d{{4}}(?:{SEP}\d{{1,3}})?|\d{{4}}{SEP}{{1,2}}\d{{6}}{SEP}{{1,2}}\d{{4,5}})(?![\w])"
+)
+EXTENSION: Final = r"(?: ?(?:x|ext\.?|#) ?\d{1,6})?"
+PHONE: Final = re.compile(
+    rf"(?<![\w.+])(?<!\d )(?:(?P<plus>\+{SEP}?\d(?:{SEP}{{0,3}}\d){{6,14}})"
+    rf"|(?P<us>(?:1[ .-])?\(?\d{{3}}\)?[ .-]\d{{3}}[ .-]\d{{4}}|\(\d{{3}}\)\d{{3}}[ .-]?\d{{4}})"
+    rf"|(?P<trunk>\(?0(?!00)\d{{1,4}}\)?(?:{SEP}{{1,2}}\d{{2,8}}){{1,5}})"
+    r"|(?P<area>\(\d{2,5}\) ?\d{3,5}[ .-]\d{3,4})"
+    rf"|(?P<three>[1-9]\d{{2}} \d{{3}} \d{{3}})){EXTENSION}(?![\w]|[.,]\d| ?[€$£%])"
+)
+RUN: Final = re.compile(rf"(?<![\w+])\+?\(?\d(?:{SEP}{{0,3}}\d){{4,40}}{EXTENSION}(?![^\W_])")
+TOKEN: Final = re.compile(r"(?<!\w)[A-Za-z]{0,3}-?\d[\dA-Za-z]{0,20}(?:[ ./-]\d[\dA-Za-z]{0,20}){0,6}")
+HAS_DIGITS: Final = re.compile(rf"\d(?:[A-Za-z{SEP[1:-1]}]{{0,3}}\d){{3}}")
+MANY_DIGITS: Final = re.compile(
+    rf"\d(?:[A-Za-z{SEP[1:-1]}]{{0,3}}\d){{6}}|[A-Z]{{5}}\d{{4}}[A-Z]|[A-Z]{{2}} ?\d{{2}} ?\d{{2}} ?\d{{2}} ?[A-D]\b|\d{{1,3}}(?:\.\d{{1,3}}){{3}}"
+)
+"""So many has whatever is found without a word that says what it is."""
+GROUP: Final = re.compile(r"\d+")
+AFTER: Final = re.compile(
+    r"[ (\u2013-]{0,3}(?:fax|mobile|mobil|cell|phone|tel|telefon|office|home|work)\b", re.IGNORECASE
+)
+
+WORDS: Final = re.compile(
+    r"(?<![^\W_])(?:(?P<phone>phones?|telephones?|tel|mobile|cell|fax|calls?|calling|called|dial|sms|whats ?app|text(?: me)?|reach (?:me|us|him|her) (?:at|on|under)|messages? to"
+    r"|answering at|ring|hotline|telefon\w{0,8}|handy\w{0,7}|mobilnummer|rufnummer|r[uü]ckruf\w{0,6}|anrufen?|telefones?|telem[oó]vel|celular|ligar|ligue"
+    r"|tel[eé]fonos?|m[oó]vil|ll[aá]m[ae]\w{0,3}|t[eé]l[eé]phone|mon portable|appel\w{0,4}|telefono|cellulare)"
+    r"|(?P<national_id>ssn|social[ _]security|social[ _]insurance|national[ _]insurance|nino|tax[ _-]?id|tin|itin|nhs|passports?|driver'?s?[ _]licen[cs]e"
+    r"|driving[ _]licen[cs]e|identity[ _]card|id[ _]card|national[ _]id|steuer-?id\w{0,30}|steueridentifikationsnummer|idnr|sozialversicherungs\w{0,10}"
+    r"|reisepass\w{0,8}|personalausweis\w{0,8}|ausweis\w{0,8}|f[uü]hrerschein\w{0,8}|dni|nie|nif|pasaporte|seguridad social|carn[eé] de conducir"
+    r"|contribuinte|cpf|rg|cnh|passaporte|carta de condu[cç][aã]o|cart[aã]o de cidad[aã]o|permis de conduire|passeport|num[eé]ro de s[eé]curit[eé] sociale"
+    r"|codice fiscale|passaporto|patente|bsn|burgerservicenummer|pesel|aadhaar|curp)"
+    r"|(?P<birth_date>born(?: on)?|birth ?da(?:te|y)|date of birth|d\.?o\.?b|geboren(?: am)?|geburtsdatum|geburtstag|data de nascimento|nascid[oa](?: em)?"
+    r"|fecha de nacimiento|nacid[oa](?: el)?|date de naissance|n[eé]e? le|data di nascita)"
+    r"|(?P<card>cards?(?:[ _]number)?|(?:credit|debit|bank)[ _]?cards?(?:[ _]number)?|cc|visa|mastercard|amex|kreditkarte\w{0,8}|kartennummer|tarjeta|cart[aã]o|carte)"
+    r"|(?P<other>orders?|tickets?|cases?|tracking|invoices?|ref(?:erence)?|items?|booking|confirmation|reservation|article|sku|serial"
+    r"|bestell\w{0,10}|auftrag\w{0,10}|rechnung\w{0,10}|sendung\w{0,10}|vorgang\w{0,8}|pedidos?|encomendas?|fatura|facturas?|reservas?"
+    r"|commande|factures?|colis|protocolo|ordine)|(?P<account>accounts?|customer|kunden\w{0,10}|conta|cuenta|compte|konto\w{0,8}))(?![^\W_])",
+)
+"""For text in lower case: that is four times as fast as a pattern that ignores case."""
+
+NEAR: Final = {"birth_date": 16, "phone": 28, "national_id": 44, "card": 30, "account": 24, "other": 24}
+ID_DIGITS: Final = range(5, 21)
