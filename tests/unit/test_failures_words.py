@@ -141,6 +141,29 @@ def test_a_call_that_is_written_out_in_a_fence():
     assert kinds(Malformed(), given, says("```\npip install x\n```")) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ('```json\n[get_order(order="x")]\n```', "code_fence"),
+        ('Here you are:\n```\nget_order(order="x")\n```\nDone.', "prose_around"),
+        ('{"name": "get_order", "arguments": {"order": "x"}}', "not_called"),
+        ("[{'get_order': {'order': 'x'}}]", "not_called"),
+        ("```\nforget_order(x)\n```", None),
+        ("[1] get_order is what we do.", None),
+        ("See `get_order` for more.", None),
+        ('{"order": "x"}', None),
+        ("Well:\n```\nnothing\n```\nget_order(x)", None),
+    ],
+)
+def test_a_call_that_is_written_out_names_its_cause(text, cause):
+    found = Malformed().detect(asked(tools=[tool()]), says(text))
+    assert [why.partition(":")[0] for why in found.values()] == ([cause] if cause else [])
+
+
+def test_a_tools_name_may_lose_its_dots():
+    assert kinds(Malformed(), asked(tools=[tool("orders_get")]), says("```\norders.get(x)\n```")) == ["malformed"]
+
+
 def test_unknown_tool():
     given = asked(tools=[tool(), {"type": "function"}])
     assert kinds(UnknownTool(), given, says("", ("get_order", "{}"))) == []
@@ -298,8 +321,8 @@ def test_a_silent_format_break_between_two_versions_of_a_model():
             row = json.loads(line)
             if row["model"] in found and row["task_id"] in offered:
                 tools = [{"type": "function", "function": function} for function in offered[row["task_id"]]]
-                found_kinds = kinds(Malformed(), asked("user: x", tools=tools), says(row["reply"]["text"]))
-                found[row["model"]].append("malformed" in found_kinds)
+                causes = Malformed().detect(asked("user: x", tools=tools), says(row["reply"]["text"]))
+                found[row["model"]].append(causes.get("malformed", "").startswith("code_fence"))
     old, new = (sum(each) / len(each) for each in found.values())
     print(f"fenced calls: {old:.3f} of the older model's replies, {new:.3f} of the newer one's")
     assert old < 0.05
