@@ -20,6 +20,7 @@ from shadow import config, events, topology
 from shadow.cli import main as shadow_command
 from shadow.control import Command
 from shadow.metrics.catalogue import CATALOGUE, Family
+from shadow.thresholds import Threshold
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 COLUMNS: Final = 100
@@ -65,7 +66,7 @@ MEANINGS: Final[dict[str, str]] = {
     "Config.production": "Who answers the customer.",
     "Config.control": "Production's model asked again: the noise floor.",
     "Config.candidates": "Whom production may be replaced by.",
-    "Config.comparator": "How replies are joined to turns.",
+    "Config.comparator": "How replies are joined to turns, and how they are judged.",
     "Config.slices": "Turn properties that verdicts are split by. Checked, and not used before the gate is there.",
     "Config.gate": "When a candidate may be promoted.",
     "Config.broker": "Where Kafka stands.",
@@ -189,6 +190,7 @@ def configuration() -> str:
         ("`sampling` of an arm", config.Sampling),
         ("`price` of an arm", config.Price),
         ("`comparator`", config.Comparator),
+        ("each measure of `thresholds`", Threshold),
         ("`slices`", config.Slices),
         ("`gate`", config.Gate),
         ("`broker`", config.Broker),
