@@ -25,7 +25,8 @@ from shadow import plugins
 from shadow.config import Comparator
 from shadow.events import Message, Reply, Turn
 from shadow.gate import noise_floor
-from shadow.gate.excess import Excess, growth
+from shadow.gate.excess import Excess
+from shadow.gate.turn_weighted import LEAST_DISCORDANT
 from shadow.measures import Pair
 from tests.evaluate.data import AT, message, rows, spoken, turn
 from tests.evaluate.table import table
@@ -102,15 +103,15 @@ def excess(production: int, control: int, candidate: int | str, measure: str) ->
 
 def first_call(x: Values, *, alpha: float) -> int | None:
     """After which prompt the noise floor says ``different`` for the first time, counting those without a score too."""
-    usable = ~np.isnan(x)
-    places, x = np.flatnonzero(usable), x[usable]
-    wealth = growth(x).cumsum(axis=0).tolist()
-    sums, squares = (np.rint(each * noise_floor.SCALE).cumsum().tolist() for each in (x, x * x))
-    discordant = np.cumsum(x != 0).tolist()
-    for at in range(len(x)):
-        so_far = Excess(at + 1, at + 1, discordant[at], int(sums[at]), int(squares[at]), wealth=tuple(wealth[at]))
-        if so_far.call(alpha=alpha) == "different":
-            return int(places[at]) + 1
+    so_far = Excess()
+    for at, value in enumerate(x.tolist(), start=1):
+        if math.isnan(value):
+            continue
+        so_far = so_far.add(value)
+        # Asymptotic intervals need 20 discordant prompts; until then only the wealth can speak, and is quicker asked.
+        asked = so_far.discordant >= LEAST_DISCORDANT or so_far.log_e() >= math.log(2 / alpha)
+        if asked and so_far.call(alpha=alpha) == "different":
+            return at
     return None
 
 
@@ -135,7 +136,7 @@ def tables() -> Iterator[str]:
             print(f"same_or_other: {number} of {len(all_cases)} streams", file=sys.stderr)
         found[case] = {name: first_call(excess(*case, name), alpha=ALPHA) for name in measures()}
     yield _per_measure(alike, unlike, found)
-    yield _per_model(alike, unlike, strict)
+    yield _per_model(alike, unlike, found, strict)
     yield _without(alike, unlike)
     yield _null(strict)
     yield _detectors()
@@ -145,9 +146,10 @@ def _per_measure(
     alike: list[Any], unlike: Mapping[str, list[Any]], found: Mapping[Any, Mapping[str, int | None]]
 ) -> str:
     others = [case for cases in unlike.values() for case in cases]
-    body: list[list[object]] = []
-    for name in measures():
-        body.append([name, *_shares([found[case][name] for case in alike], [found[case][name] for case in others])])
+    body = [
+        [name, *_shares([found[case][name] for case in alike], [found[case][name] for case in others])]
+        for name in measures()
+    ]
     head = ("measure", f"same model called different (goal {ALPHA})", "other models found", "median prompts")
     note = f"{len(alike)} A/A streams, {len(others)} of other models; each measure by itself at {ALPHA}."
     return table("Noise floor, watched after every prompt", head, body, note)
@@ -162,9 +164,13 @@ def _shares(alike: list[int | None], others: list[int | None]) -> list[object]:
     ]
 
 
-def _per_model(alike: list[Any], unlike: Mapping[str, list[Any]], strict: float) -> str:
+def _per_model(
+    alike: list[Any], unlike: Mapping[str, list[Any]], found: Mapping[Any, Mapping[str, int | None]], strict: float
+) -> str:
     def soonest(case: Any) -> tuple[int, str] | None:
-        calls = {name: first_call(excess(*case, name), alpha=strict) for name in measures()}
+        # What is not found at the whole error rate is not found at a part of it.
+        names = [name for name, at in found[case].items() if at is not None]
+        calls = {name: first_call(excess(*case, name), alpha=strict) for name in names}
         return min(((at, name) for name, at in calls.items() if at is not None), default=None)
 
     body: list[list[object]] = []
@@ -191,7 +197,7 @@ def _without(alike: list[Any], unlike: Mapping[str, list[Any]]) -> str:
     others = [case for cases in unlike.values() for case in cases]
     body: list[list[object]] = []
     for name in measures():
-        same, other = ([float(np.nanmean(scores(p, k)[name])) for p, _, k in cases] for cases in (alike, others))
+        same, other = ([_mean(scores(p, k)[name]) for p, _, k in cases] for cases in (alike, others))
         limit = max(sorted({*same, *other}), key=lambda at: _right(same, other, at))
         body.append(
             [
@@ -213,10 +219,15 @@ def _without(alike: list[Any], unlike: Mapping[str, list[Any]]) -> str:
         "others",
     )
     note = (
-        f"Share of streams flagged: mean raw divergence over a fixed limit at the end; Diffy's rule at any look from prompt "
-        f"{FIRST_LOOK} on, a pair differing above {DIFFERS}."
+        f"Share of streams flagged: mean raw divergence over a fixed limit at the end; Diffy's rule at any look from "
+        f"prompt {FIRST_LOOK} on, a pair differing above {DIFFERS}."
     )
     return table("Without a noise floor", head, body, note)
+
+
+def _mean(values: Values) -> float:
+    """The mean of the scores that there are; 0 where all abstain."""
+    return 0.0 if np.isnan(values).all() else float(np.nanmean(values))
 
 
 def _right(same: list[float], other: list[float], limit: float) -> float:

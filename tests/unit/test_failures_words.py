@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -219,13 +220,33 @@ GROUND = ("system: Express costs 4.90 EUR.", "user: I paid 20 USD for AB-10234, 
         ("You get $99.", True),
         ("It is order AB-99999.", True),
         ("See www.shop.example/o/7.", False),
-        ("See https://shop.example/o/8.", True),
+        ("See https://shop.example/o/8.", False),
+        ("See https://help.shop.example/o/8.", False),
+        ("See https://web.archive.org/web/2020/https://shop.example/o/8.", False),
+        ("See https://shop.evil.example/o/7.", True),
+        ("See https://shop-help.example/o/7.", True),
+        ("See https://bit.ly/o7.", True),
+        ("Three of them: 60.00 EUR.", False),
+        ("Three of them: 61.00 EUR.", True),
         ("In 5 days, on 3 May, item 12.", False),
         ("Nothing.", False),
     ],
 )
 def test_ungrounded_fact(text, found):
     assert kinds(UngroundedFact(), asked(*GROUND), says(text)) == (["ungrounded_fact"] if found else [])
+
+
+def test_a_link_is_grounded_where_the_turn_names_whose_site_it_is():
+    for named in ("user: Hello @AcmeSupport", "system: You answer for Acme Ltd.", "tool: mail@acme.example"):
+        assert kinds(UngroundedFact(), asked(named, "user: x"), says("See https://help.acme.co.uk/a/1")) == []
+    assert kinds(UngroundedFact(), asked("user: x"), says("See https://help.acme.co.uk/a/1")) == ["ungrounded_fact"]
+
+
+def test_many_numbers_in_a_turn_take_no_time():
+    told = asked("tool: " + " ".join(str(number) for number in range(10_000, 24_000)))
+    began = time.process_time()
+    kinds(UngroundedFact(), told, says(" ".join(f"${number}.13" for number in range(150))))
+    assert time.process_time() - began < 0.5
 
 
 def test_a_turn_that_is_too_long_grounds_everything():
