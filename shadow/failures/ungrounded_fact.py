@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
@@ -14,6 +15,7 @@ from shadow.text.facts import facts, numbers
 MAX_CONTEXT: Final = 100_000
 MAX_RECKONED: Final = 400
 MAX_DIGITS: Final = 40
+SHORT: Final = 2_000
 MOST_TIMES: Final = 12
 MIN_OWNER: Final = 4
 """Letters of a site's name; shorter ones stand in many words by chance."""
@@ -25,7 +27,7 @@ _SECOND_LEVEL: Final = frozenset({"ac", "co", "com", "gov", "net", "org"})
 class UngroundedFact:
     """``ungrounded_fact``: an amount, identifier or link of the reply that stands nowhere in the turn.
 
-    About 90 us.
+    About 60 us.
 
     Conservative: an amount is grounded by its bare number, as sum or difference of two numbers, or as a multiple of
     one; a link also by its site, if the turn names it. Plain numbers, dates and durations are not judged; nothing is,
@@ -41,14 +43,15 @@ class UngroundedFact:
         told = [(kind, value) for kind, value in found if kind in ("amount", "identifier", "link")]
         if not told:
             return NOTHING
-        known = "\n".join(map(_all_of, turn.messages))
-        if len(known) > MAX_CONTEXT:
+        texts = [text for message in turn.messages for text in _texts(message)]
+        if sum(map(len, texts)) + len(texts) - 1 > MAX_CONTEXT:
             return NOTHING
-        known_numbers, compact = _known(known)
+        known = [(_short if len(text) <= SHORT else _long)(text) for text in texts]
         amounts = {value.partition(" ")[0] for kind, value in told if kind == "amount"}
-        if amounts and not _reckoned(amounts, known_numbers):
+        if amounts and not _reckoned(amounts, frozenset().union(*(numbers for numbers, _ in known))):
             return {"ungrounded_fact": "an amount that stands nowhere in the turn"}
-        others = ((kind, value) for kind, value in told if kind != "amount")
+        others = [(kind, value) for kind, value in told if kind != "amount"]
+        compact = "".join([text for _, text in known]) if others else ""
         unknown = next((kind for kind, value in others if not _stands(kind, value, compact)), None)
         return NOTHING if unknown is None else {"ungrounded_fact": f"{unknown} that stands nowhere in the turn"}
 
@@ -82,11 +85,18 @@ def _is_ours(link: str, compact: str) -> bool:
     return len(owner) >= MIN_OWNER and owner in compact
 
 
-@lru_cache(maxsize=16)
-def _known(text: str) -> tuple[frozenset[str], str]:
-    """A turn's numbers and its squeezed text, shared by the replies to it."""
+def _texts(message: Message) -> Iterator[str]:
+    """What a message says, and the arguments of its calls."""
+    yield message.text
+    for call in message.tool_calls or ():
+        yield call.function.arguments
+
+
+def _read(text: str) -> tuple[frozenset[str], str]:
+    """The numbers of a text, and the text squeezed; no number reaches over a line's end."""
     return frozenset(numbers(text)), squeezed(text)
 
 
-def _all_of(message: Message) -> str:
-    return "\n".join([message.text, *(call.function.arguments for call in message.tool_calls or ())])
+_short = lru_cache(maxsize=2_048)(_read)
+_long = lru_cache(maxsize=32)(_read)
+"""A system prompt stands in every turn, a message in all turns after it: each is read once."""
