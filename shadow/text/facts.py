@@ -56,8 +56,10 @@ _MONTHS: Final = {
 _WORDS: Final = {
     word: number
     for number, words in enumerate(
-        ("one", "two zwei dois dos", "three drei três tres", "four vier quatro cuatro", "five fünf cinco",
-         "six sechs seis", "seven sieben sete siete", "eight acht oito ocho", "nine neun nove nueve", "ten zehn dez diez"),
+        ("one", "two zwei dois duas dos", "three drei três tres", "four vier quatro cuatro", "five fünf cinco",
+         "six sechs seis", "seven sieben sete siete", "eight acht oito ocho", "nine neun nove nueve", "ten zehn dez diez",
+         "eleven elf onze once", "twelve zwölf doze doce", "thirteen dreizehn treze trece",
+         "fourteen vierzehn quatorze catorze catorce", "fifteen fünfzehn quinze quince"),
         start=1,
     )
     for word in words.split()

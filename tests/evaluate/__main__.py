@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from tests.evaluate.data import AbsentError
+from tests.evaluate.data import DATA, AbsentError
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "evaluation.md"
 
@@ -62,6 +62,8 @@ def main() -> None:
     given = parser.parse_args()
     if unknown := set(given.names) - known.keys():
         parser.error(f"{min(unknown)!r} is none of: {', '.join(known)}")
+    if given.write and not (DATA / "open").is_dir():
+        parser.error("--write needs the data: name its folder in SHADOW_DATA_DIR")
     for name in given.names or known:
         text = printed(name, known[name])
         if given.write and text:

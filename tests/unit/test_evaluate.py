@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.evaluate import facts, fuzz
 from tests.evaluate.__main__ import modules, written
 from tests.evaluate.data import half
 from tests.evaluate.functions import written_calls
@@ -70,3 +72,35 @@ def test_without_data_it_says_so_and_goes_on(tmp_path):
     command = [sys.executable, "-m", "tests.evaluate", "actions", "bfcl", "same_or_other"]
     done = subprocess.run(command, cwd=ROOT, env=environ, check=True, capture_output=True, text=True)
     assert done.stdout.count("skipped: ") == 3
+
+
+def test_figures_are_not_replaced_by_nothing(tmp_path):
+    environ = {**os.environ, "SHADOW_DATA_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "tests.evaluate", "actions", "--write"]
+    done = subprocess.run(command, cwd=ROOT, env=environ, check=False, capture_output=True, text=True)
+    assert (done.returncode, "SHADOW_DATA_DIR" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("language", list(facts.WORDINGS))
+def test_one_changed_fact_is_seen_and_another_wording_is_none(language, monkeypatch):
+    """At least 98 of 100, either way, in every language."""
+    monkeypatch.setattr(facts, "GENERATED", 300)
+    cases = list(facts.generated(language, random.Random(1)))
+    tally = Tally()
+    for (*_, changed), score in zip(cases, facts.scored("facts", cases), strict=True):
+        tally.add(said=score > 0, true=changed)
+    assert tally.hits + tally.misses == 150
+    assert min(tally.recall, tally.precision) >= 0.98
+
+
+def test_random_replies_neither_crash_nor_hang_a_plugin(monkeypatch):
+    monkeypatch.setattr(fuzz, "REPLIES", 400)
+    monkeypatch.setattr(fuzz, "LONG", 4)
+    summary, _ = fuzz.tables()
+    assert re.search(r"\| 400 +\| 4 +\| \d+ +\| 0 +\| 0 +\| 0 +\|", summary), summary
+
+
+def test_a_plugin_that_breaks_its_promise_is_named():
+    log = fuzz.Log()
+    assert log.call("measure x", 3, lambda: 1 / 0) is None
+    assert log.broken == ["measure x raised ZeroDivisionError('division by zero') on 3 characters"]
