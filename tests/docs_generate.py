@@ -55,7 +55,7 @@ MEANINGS: Final[dict[str, str]] = {
     "Production.owner": "The team that answers for production.",
     "Production.model": "Production's model, for people.",
     "Comparator.measures": "Measures to compute, by entry-point name.",
-    "Gate.alpha": "Error rate of a decision. Checked, and not used before the gate is there.",
+    "Gate.alpha": "Error rate of a decision, and of each call of the noise floor. Nothing decides yet.",
     "Broker.url": "`host:port[,host:port]` of a Kafka, or `embedded`. `$SHADOW_BROKER_URL` overrides it.",
     "Broker.partitions": "Partitions of each topic that is keyed by conversation: the most workers of one kind.",
     "Broker.replication": "Replicas of each topic.",
