@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -23,6 +24,8 @@ MAX_CALLS: Final = 64
 MAX_DEPTH: Final = 6
 
 _FENCED: Final = re.compile(r"\s{0,100}```[\w+-]{0,20}[ \t]{0,20}\n?")
+_CALLED: Final = r"(?:\A|[^\w])(?:{0})(?:\s{{0,3}}\(|[\"']\s{{0,3}}[:,}}])"
+_JSON_CALL: Final = re.compile(r"\s{0,100}[\[{]\s{0,100}[{\"']")
 _CAUSES: Final = {"required": "missing_field", "type": "wrong_type", "enum": "wrong_value", "const": "wrong_value"}
 _Checked: Final[type[Validator]] = extend(  # type: ignore[no-untyped-call]
     Draft202012Validator, {"pattern": None, "patternProperties": None, "$dynamicRef": None}
@@ -37,13 +40,13 @@ class Malformed:
     - JSON is declared (``response_format``), and the text is none: in a code fence, with prose around it, or broken;
       or it breaks the declared schema;
     - the arguments of a tool call are no JSON object, or break the offered tool's schema;
-    - tools are offered, and a call of one is written out inside a code fence at the text's beginning.
+    - tools are offered, none is called, and the text writes a call of one out: inside a code fence, or as JSON.
 
     A tool without a schema, or with one that is none, takes any object. ``pattern`` is not checked: a careless one
     would hold up the batch. Source: jsonschema, draft 2020-12; nothing is fetched for ``$ref``.
     """
 
-    version: Final = 2
+    version: Final = 3
 
     def detect(self, turn: Turn, reply: Reply) -> Findings:
         """See :class:`shadow.failures.Detector`."""
@@ -64,7 +67,7 @@ def _cause(turn: Turn, message: Message) -> str | None:
     declared = turn.response_format
     if declared and declared.get("type") in ("json_object", "json_schema"):
         return _in_text(text, declared)
-    return "code_fence: a tool call written out as text" if schemas and _fenced_call(text, schemas) else None
+    return _written_call(text, schemas) if schemas else None
 
 
 def _schemas(turn: Turn) -> dict[str, Any]:
@@ -114,12 +117,26 @@ def _no_json(text: str) -> str:
     return "prose_around: prose before the JSON" if "{" in text and "}" in text else "not_json"
 
 
-def _fenced_call(text: str, names: dict[str, Any]) -> bool:
-    start = _FENCED.match(text)
-    if start is None:
-        return False
-    inside = text[start.end() : start.end() + MAX_CHARACTERS]
-    return any(name in inside for name in names)
+def _written_call(text: str, names: Iterable[str]) -> str | None:
+    """How ``text`` writes out a call of one of the tools, or None: in a code fence, or as JSON from its beginning."""
+    if "```" not in text and text.lstrip()[:1] not in ("{", "["):
+        return None
+    text = text[:MAX_CHARACTERS]
+    before, *fenced = text.split("```")
+    called = re.compile(_CALLED.format("|".join(re.escape(_plain(name)) for name in names)))
+    if any(called.search(_plain(inside)) for inside in fenced[::2]):
+        return (
+            "prose_around: a tool call within prose"
+            if before.strip()
+            else "code_fence: a tool call written out as text"
+        )
+    as_json = not fenced and _JSON_CALL.match(text) and called.search(_plain(text))
+    return "not_called: a tool call written out as JSON" if as_json else None
+
+
+def _plain(name: str) -> str:
+    """Dots and underscores alike: a tool's name loses its dots on the way to some models."""
+    return name.replace(".", "_")
 
 
 def _misfit(value: Any, schema: Any) -> str | None:

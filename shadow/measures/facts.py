@@ -22,7 +22,7 @@ class Facts:
     the first 8,000 characters of a reply are read. Source: own rules, see ``shadow.text.facts``.
     """
 
-    version: Final = 1
+    version: Final = 2
 
     def score(self, pairs: Sequence[Pair]) -> list[Score]:
         """See :class:`shadow.measures.Measure`."""

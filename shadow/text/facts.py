@@ -21,6 +21,7 @@ from shadow.text.pseudonyms import PSEUDONYM
 MAX_CHARACTERS: Final = 8_000
 """Longer texts are cut, and marked."""
 MAX_FACTS: Final = 200
+MAX_DATE: Final = 40
 
 Kind = Literal["amount", "number", "percent", "date", "time", "duration", "link", "email", "identifier"]
 
@@ -58,8 +59,10 @@ _MONTHS: Final = {
 _WORDS: Final = {
     word: number
     for number, words in enumerate(
-        ("one", "two zwei dois dos", "three drei três tres", "four vier quatro cuatro", "five fünf cinco",
-         "six sechs seis", "seven sieben sete siete", "eight acht oito ocho", "nine neun nove nueve", "ten zehn dez diez"),
+        ("one", "two zwei dois duas dos", "three drei três tres", "four vier quatro cuatro", "five fünf cinco",
+         "six sechs seis", "seven sieben sete siete", "eight acht oito ocho", "nine neun nove nueve", "ten zehn dez diez",
+         "eleven elf onze once", "twelve zwölf doze doce", "thirteen dreizehn treze trece",
+         "fourteen vierzehn quatorze catorze catorce", "fifteen fünfzehn quinze quince"),
         start=1,
     )
     for word in words.split()
@@ -112,6 +115,7 @@ _EMAIL: Final = re.compile(r"[\w.+-]{1,64}@[\w.-]{1,200}")
 _NUMBER: Final = re.compile(_N)
 _SIGNED: Final = re.compile(r"\d+")
 _SKIP: Final = frozenset("-_")
+_DATES: Final = frozenset({"iso", "slashed", "dayfirst", "monthfirst"})
 _THOUSAND: Final = 3
 _EXACT: Final = 28
 """Digits that ``Decimal`` keeps."""
@@ -205,6 +209,15 @@ def same_date(left: str, right: str) -> bool:
             if one[-5:] == other[-5:] and (one[:4] == other[:4] or "-" in (one[0], other[0])):
                 return True
     return False
+
+
+def date_of(text: str) -> str | None:
+    """The one day that ``text`` is from beginning to end, in lower case, as ``year-month-day``; None if it is not."""
+    if len(text) > MAX_DATE:
+        return None
+    match = _FACT.fullmatch(text)
+    found = _READERS[match.lastgroup](text) if match is not None and match.lastgroup in _DATES else None
+    return found[1] if found is not None and "|" not in found[1] else None
 
 
 def _decimal(text: str) -> str:

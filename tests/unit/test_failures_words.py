@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,29 @@ def test_a_call_that_is_written_out_in_a_fence():
     assert kinds(Malformed(), given, says("```\npip install x\n```")) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ('```json\n[get_order(order="x")]\n```', "code_fence"),
+        ('Here you are:\n```\nget_order(order="x")\n```\nDone.', "prose_around"),
+        ('{"name": "get_order", "arguments": {"order": "x"}}', "not_called"),
+        ("[{'get_order': {'order': 'x'}}]", "not_called"),
+        ("```\nforget_order(x)\n```", None),
+        ("[1] get_order is what we do.", None),
+        ("See `get_order` for more.", None),
+        ('{"order": "x"}', None),
+        ("Well:\n```\nnothing\n```\nget_order(x)", None),
+    ],
+)
+def test_a_call_that_is_written_out_names_its_cause(text, cause):
+    found = Malformed().detect(asked(tools=[tool()]), says(text))
+    assert [why.partition(":")[0] for why in found.values()] == ([cause] if cause else [])
+
+
+def test_a_tools_name_may_lose_its_dots():
+    assert kinds(Malformed(), asked(tools=[tool("orders_get")]), says("```\norders.get(x)\n```")) == ["malformed"]
+
+
 def test_unknown_tool():
     given = asked(tools=[tool(), {"type": "function"}])
     assert kinds(UnknownTool(), given, says("", ("get_order", "{}"))) == []
@@ -196,13 +220,33 @@ GROUND = ("system: Express costs 4.90 EUR.", "user: I paid 20 USD for AB-10234, 
         ("You get $99.", True),
         ("It is order AB-99999.", True),
         ("See www.shop.example/o/7.", False),
-        ("See https://shop.example/o/8.", True),
+        ("See https://shop.example/o/8.", False),
+        ("See https://help.shop.example/o/8.", False),
+        ("See https://web.archive.org/web/2020/https://shop.example/o/8.", False),
+        ("See https://shop.evil.example/o/7.", True),
+        ("See https://shop-help.example/o/7.", True),
+        ("See https://bit.ly/o7.", True),
+        ("Three of them: 60.00 EUR.", False),
+        ("Three of them: 61.00 EUR.", True),
         ("In 5 days, on 3 May, item 12.", False),
         ("Nothing.", False),
     ],
 )
 def test_ungrounded_fact(text, found):
     assert kinds(UngroundedFact(), asked(*GROUND), says(text)) == (["ungrounded_fact"] if found else [])
+
+
+def test_a_link_is_grounded_where_the_turn_names_whose_site_it_is():
+    for named in ("user: Hello @AcmeSupport", "system: You answer for Acme Ltd.", "tool: mail@acme.example"):
+        assert kinds(UngroundedFact(), asked(named, "user: x"), says("See https://help.acme.co.uk/a/1")) == []
+    assert kinds(UngroundedFact(), asked("user: x"), says("See https://help.acme.co.uk/a/1")) == ["ungrounded_fact"]
+
+
+def test_many_numbers_in_a_turn_take_no_time():
+    told = asked("tool: " + " ".join(str(number) for number in range(10_000, 24_000)))
+    began = time.process_time()
+    kinds(UngroundedFact(), told, says(" ".join(f"${number}.13" for number in range(150))))
+    assert time.process_time() - began < 0.5
 
 
 def test_a_turn_that_is_too_long_grounds_everything():
@@ -298,8 +342,8 @@ def test_a_silent_format_break_between_two_versions_of_a_model():
             row = json.loads(line)
             if row["model"] in found and row["task_id"] in offered:
                 tools = [{"type": "function", "function": function} for function in offered[row["task_id"]]]
-                found_kinds = kinds(Malformed(), asked("user: x", tools=tools), says(row["reply"]["text"]))
-                found[row["model"]].append("malformed" in found_kinds)
+                causes = Malformed().detect(asked("user: x", tools=tools), says(row["reply"]["text"]))
+                found[row["model"]].append(causes.get("malformed", "").startswith("code_fence"))
     old, new = (sum(each) / len(each) for each in found.values())
     print(f"fenced calls: {old:.3f} of the older model's replies, {new:.3f} of the newer one's")
     assert old < 0.05

@@ -31,7 +31,7 @@ OWNERS = {
     "phonenumbers": ("shadow/text/",),
     "stdnum": ("shadow/text/",),
     "wordllama": ("shadow/text/",),
-    "rapidfuzz": ("shadow/measures/",),
+    "rapidfuzz": ("shadow/measures/", "shadow/text/arguments.py"),
     "jsonschema": ("shadow/failures/",),
     "referencing": ("shadow/failures/",),
     "click": ("shadow/cli/",),

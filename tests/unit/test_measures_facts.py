@@ -158,3 +158,10 @@ def test_one_changed_fact_is_found_and_paraphrases_are_not():
     print(f"recall {recall:.3f}, precision {precision:.3f}")
     assert recall >= 0.98
     assert precision >= 0.98
+
+
+@pytest.mark.parametrize(
+    "spelt", ["two weeks", "zwei Wochen", "duas semanas", "dos semanas", "fourteen days", "vierzehn Tage"]
+)
+def test_a_duration_whose_number_is_a_word(spelt):
+    assert facts(f"It takes {spelt}.").found == facts("14 days").found
