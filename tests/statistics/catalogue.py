@@ -86,7 +86,8 @@ def catalogue() -> dict[str, Scenario]:
         share = 0.2 if grid.promotes or grid.harm != MARGINS else 0.5
         put(f"grid {name}", many_cells(grid), grid, METRICS, SLICES, rows=25, share=share)
     put("hidden slice", hidden_slice(HORIZON[BASE], ICC), HORIZON[BASE], ICC)
-    for name, population in (("same", equal), ("biased", edge)):
+    half = Population(BASE, BASE + MARGIN / 2, ICC)
+    for name, population in (("same", equal), ("biased", edge), ("half biased", half)):
         put(f"sentinel {name}", sentinel(population, WATCHED, 32_000), population, WATCHED)
     for name, rate in (("edge", BUDGET), ("half", BUDGET / 2)):
         put(f"budget {name}", rare_events(rate, BUDGET, 40_000), rate, BUDGET, rows=500)

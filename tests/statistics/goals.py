@@ -143,11 +143,13 @@ def same(results: Results) -> Iterator[Figure]:
     promoted = results[f"equal {BASE} {ICC}"]["promote"]
     what = f"equal, 2 %: promoted before it expires ({expires:,.0f} turns)"
     yield Figure("G11", what, (share(promoted, by=expires),), at_least=0.99)
-    quiet, biased = results["sentinel same"], results["sentinel biased"]
+    quiet = results["sentinel same"]
     yield Figure("G11", "sentinel over 5,000 conversations, A/A: alarm", (share(quiet["alarm"]),), at_most=ALPHA)
     yield Figure("G11", "REJECT at margin 0, A/A: fires", (share(quiet["reject_at_0"]),), at_most=ALPHA)
-    yield Figure("", "control fails 1 pp more: alarm", (share(biased["alarm"]),))
-    yield Figure("", "control fails 1 pp more: median", (median(biased["alarm"], "conversations"),))
+    for bias, name in (("1 pp", "biased"), ("0.5 pp", "half biased")):
+        found = results[f"sentinel {name}"]["alarm"]
+        yield Figure("", f"control fails {bias} more: alarm within 5,000 conversations", (share(found),))
+        yield Figure("", f"control fails {bias} more: median", (median(found, "conversations"),))
 
 
 def hidden(results: Results) -> Iterator[Figure]:

@@ -66,11 +66,7 @@ def test_the_rule_comes_to_the_same_verdict_at_the_same_conversation(candidate, 
     """Three cells, both legs, the mean of harm e-values, and the ends of whole days or every look."""
     plan, harm, where = streams(candidate, 6)
     ends = vector.cycle_ends(plan.closing, CYCLE, HORIZON) if whole_days else None
-    cells = [vector.Seen(CELL, plan.turns, harm)]
-    for part in range(PARTS):
-        inside = np.where(where == part, plan.turns, 0)
-        cells.append(vector.Seen(SLICE, inside, np.where(inside > 0, harm, 0)))
-    looks = vector.decide(cells, ALPHA, cycle_end=ends)
+    looks = vector.decide(cells_of(plan, harm, where), ALPHA, cycle_end=ends)
     seen = set()
     for row in range(len(harm)):
         found = gate_verdicts(plan, harm, where, row, ends)
@@ -78,6 +74,32 @@ def test_the_rule_comes_to_the_same_verdict_at_the_same_conversation(candidate, 
         assert found == {name: look for name, look in expected.items() if look != vector.NEVER}
         seen |= set(found)
     assert seen == {BASE: {"PROMOTE"}, 2 * BASE: {"REJECT"}}.get(candidate, seen)
+
+
+def test_a_candidate_that_fails_at_night_has_nothing_latched_by_day():
+    """Equal by day, three times the failures at night: the ends of days decide, in the simulation and in the gate."""
+    plan, calm, where = streams(BASE, 8)
+    dark = (plan.closing - 1) % CYCLE >= 0.6 * CYCLE
+    bad = Population(BASE, 3 * BASE, ICC).sample_harm(np.random.default_rng(2), plan.turns)
+    harm = np.where(dark & (plan.turns > 0), bad, calm)
+    ends = vector.cycle_ends(plan.closing, CYCLE, HORIZON)
+    looks, by_day = (
+        vector.decide(cells_of(plan, harm, where), ALPHA, cycle_end=ends, latch_always=always)
+        for always in (False, True)
+    )
+    assert (by_day.promote != vector.NEVER).sum() >= 4  # the streams tell the two rules apart
+    for row in range(len(harm)):
+        found = gate_verdicts(plan, harm, where, row, ends)
+        assert found.get("PROMOTE", vector.NEVER) == looks.promote[row] == vector.NEVER
+        assert found.get("REJECT", vector.NEVER) == looks.reject[row]
+
+
+def cells_of(plan, harm, where) -> list[vector.Seen]:
+    cells = [vector.Seen(CELL, plan.turns, harm)]
+    for part in range(PARTS):
+        inside = np.where(where == part, plan.turns, 0)
+        cells.append(vector.Seen(SLICE, inside, np.where(inside > 0, harm, 0)))
+    return cells
 
 
 def gate_verdicts(plan, harm, where, row, ends) -> dict[str, int]:

@@ -10,7 +10,7 @@ from itertools import chain
 import pytest
 
 from shadow.gate.plan import conversations_needed
-from tests.statistics import exact, goals, league, runner
+from tests.statistics import exact, goals, league, report, runner
 from tests.statistics.catalogue import BASE, CORRELATIONS, HORIZON, MARGIN, catalogue
 from tests.statistics.figures import mean_over, share
 from tests.statistics.population import Population
@@ -47,6 +47,25 @@ def test_the_rules_of_others_do_promote_the_same_harm(results):
     for rule in ("sequence_turns", "betting_turns"):
         assert share(boundary[rule]).value >= 2 * ALPHA, rule
     assert len(league.rows(results)) == len(league.RULES) + 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_500)
+def test_the_page_has_a_line_for_every_figure(results, tmp_path):
+    """docs/design/gate.md is written by the same code, and the rest of a page is left alone."""
+    figures = list(chain(goals.figures(results), exact.figures()))
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
+    report.write(results, figures, page)
+    once = page.read_text()
+    report.write(results, figures, page)
+    assert page.read_text() == once
+    assert once.startswith(f"before\n{report.BEGIN}\n")
+    assert once.endswith(f"{report.END}\nafter\n")
+    assert "old" not in once.split("\n")
+    for name in [*(each.what for each in figures), *league.RULES.values()]:
+        assert f"| {name} |" in once
+        assert f"| {name} |" in report.DOCS.read_text()
 
 
 @pytest.mark.slow
