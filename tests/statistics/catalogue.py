@@ -6,24 +6,10 @@ from functools import cache
 from itertools import product
 
 from shadow.gate.guardrails import SLICE_TIMES
+from tests.statistics.cells import METRICS, SLICES, THIRD, Grid, hidden_slice, many_cells
 from tests.statistics.population import Population
-from tests.statistics.scenario import (
-    METRICS,
-    NIGHT,
-    SLICES,
-    THIRD,
-    Grid,
-    Run,
-    Scenario,
-    day_and_night,
-    hidden_slice,
-    late,
-    league,
-    many_cells,
-    one_cell,
-    rare_events,
-    sentinel,
-)
+from tests.statistics.rare import rare_events
+from tests.statistics.scenario import NIGHT, Run, Scenario, day_and_night, late, league, one_cell, sentinel
 
 BASES = {0.02: 0.01, 0.005: 0.003, 0.002: 0.002}
 """Production's failure rate per turn, and the margin."""

@@ -86,7 +86,7 @@ def exactness() -> Iterator[Figure]:
 
 
 def cost() -> Iterator[Figure]:
-    """G10: processor time of a conversation and cell, both estimands; best of five. And the numbers that a cell is made of."""
+    """G10: processor time of a conversation and cell, both estimands, best of five; and what a cell is made of."""
     closed, start = conversations(CONVERSATIONS), empty()
     batches = [closed[at : at + AT_A_TIME] for at in range(0, len(closed), AT_A_TIME)]
     values = [each.x for each in closed]

@@ -26,7 +26,7 @@ from tests.statistics.scenario import Result, Scenario
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / ".shadow" / "simulate"
 BLOCK = 100
-ENGINE = ("population", "rivals", "scenario", "schedule", "turns", "vector")
+ENGINE = ("cells", "population", "rare", "rivals", "scenario", "schedule", "turns", "vector")
 SEED = 2_024
 
 FULL = 10_000

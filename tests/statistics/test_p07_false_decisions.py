@@ -22,7 +22,8 @@ from shadow.gate.sentinel import Sentinel, watch
 from shadow.gate.verdict import decide
 from tests.statistics import vector
 from tests.statistics.population import Population
-from tests.statistics.scenario import ALPHA, certified_at, rejected_up_to
+from tests.statistics.rare import certified_at, rejected_up_to
+from tests.statistics.scenario import ALPHA
 from tests.statistics.schedule import schedule
 
 BASE, MARGIN, ICC = 0.10, 0.05, 0.2
