@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
-from itertools import product
+from itertools import chain, product
 
 from shadow.gate.guardrails import SLICE_TIMES
 from tests.statistics.cells import METRICS, SLICES, THIRD, Grid, hidden_slice, many_cells
@@ -41,43 +42,72 @@ def informative() -> Population:
 MARGINS = tuple((margin,) * len(SLICES) for _, margin in METRICS)
 
 
+EQUAL = Population(BASE, BASE, ICC)
+EDGE = Population(BASE, BASE + MARGIN, ICC)
+USUAL = HORIZON[BASE]
+
+
 @cache
 def catalogue() -> dict[str, Scenario]:
-    """Every scenario, in the order in which they are run."""
-    found: list[Scenario] = []
+    """Every scenario, in the order in which they are listed here."""
+    parts = (rules(), one_metric(), order(), hours(), cells(), alarms())
+    return {each.name: each for each in chain(*parts)}
 
-    def put(name: str, run: Run, *settings: object, rows: int = 50, share: float = 1.0) -> None:
-        found.append(Scenario(name, run, {"settings": repr(settings)}, rows, share))
 
+def scenario(name: str, run: Run, *settings: object, rows: int = 50, share: float = 1.0) -> Scenario:
+    """``settings`` stand for what ``run`` was made of."""
+    return Scenario(name, run, {"settings": repr(settings)}, rows, share)
+
+
+def rules() -> Iterator[Scenario]:
+    """All rules on the same streams."""
     for difference, icc in [*((each, ICC) for each in DIFFERENCES), *((MARGIN, each) for each in (0.0, 0.1, 0.3))]:
-        population = Population(BASE, BASE + difference, icc)
-        horizon = HORIZON[BASE]
-        put(f"league {difference} {icc}", league(population, MARGIN, horizon), population, MARGIN, horizon)
+        whom = Population(BASE, BASE + difference, icc)
+        yield scenario(f"league {difference} {icc}", league(whom, MARGIN, USUAL), whom, MARGIN, USUAL)
+
+
+def one_metric() -> Iterator[Scenario]:
+    """At the margin, and equal."""
     for (base, margin), icc in product(BASES.items(), CORRELATIONS):
         for kind, candidate in (("edge", base + margin), ("equal", base)):
-            population = Population(base, candidate, icc)
-            run = one_cell(population, margin, HORIZON[base])
-            put(f"{kind} {base} {icc}", run, population, margin, HORIZON[base])
+            whom, horizon = Population(base, candidate, icc), HORIZON[base]
+            yield scenario(f"{kind} {base} {icc}", one_cell(whom, margin, horizon), whom, margin, horizon)
+
+
+def order() -> Iterator[Scenario]:
+    """Harm in long conversations, which close last; and failures that arrive late."""
     uneven = informative()
-    put("informative", one_cell(uneven, MARGIN, HORIZON[BASE]), uneven, MARGIN, HORIZON[BASE])
-    edge = Population(BASE, BASE + MARGIN, ICC)
-    put("late", late(edge, MARGIN, HORIZON[BASE]), edge, MARGIN, HORIZON[BASE])
-    equal = Population(BASE, BASE, ICC)
+    yield scenario("informative", one_cell(uneven, MARGIN, USUAL), uneven, MARGIN, USUAL)
+    alike = ((f"equal {icc}", Population(BASE, BASE, icc)) for icc in CORRELATIONS)
+    for name, whom in (("informative", uneven), *alike):
+        yield scenario(f"at once {name}", one_cell(whom, MARGIN, USUAL, at_once=True), whom, MARGIN, USUAL)
+    yield scenario("late", late(EDGE, MARGIN, USUAL), EDGE, MARGIN, USUAL)
+
+
+def hours() -> Iterator[Scenario]:
+    """Harm at night, and none."""
     night = Population(BASE, BASE + NIGHT_HARM, ICC)
     for cycle, horizon in CYCLES.items():
-        for name, dark in (("night", night), ("calm", equal)):
-            run = day_and_night(equal, dark, MARGIN, cycle, horizon)
-            put(f"{name} {cycle}", run, dark, MARGIN, cycle, horizon, NIGHT)
+        for name, dark in (("night", night), ("calm", EQUAL)):
+            run = day_and_night(EQUAL, dark, MARGIN, cycle, horizon)
+            yield scenario(f"{name} {cycle}", run, dark, MARGIN, cycle, horizon, NIGHT)
+
+
+def cells() -> Iterator[Scenario]:
+    """Many cells, where one stream costs many times the usual; and a bad slice."""
     for name, grid in grids().items():
         share = 0.2 if grid.promotes or grid.harm != MARGINS else 0.5
-        put(f"grid {name}", many_cells(grid), grid, METRICS, SLICES, rows=25, share=share)
-    put("hidden slice", hidden_slice(HORIZON[BASE], ICC), HORIZON[BASE], ICC)
+        yield scenario(f"grid {name}", many_cells(grid), grid, METRICS, SLICES, rows=25, share=share)
+    yield scenario("hidden slice", hidden_slice(USUAL, ICC), USUAL, ICC)
+
+
+def alarms() -> Iterator[Scenario]:
+    """The sentinel and the budget."""
     half = Population(BASE, BASE + MARGIN / 2, ICC)
-    for name, population in (("same", equal), ("biased", edge), ("half biased", half)):
-        put(f"sentinel {name}", sentinel(population, WATCHED, 32_000), population, WATCHED)
+    for name, whom in (("same", EQUAL), ("biased", EDGE), ("half biased", half)):
+        yield scenario(f"sentinel {name}", sentinel(whom, WATCHED, 32_000), whom, WATCHED)
     for name, rate in (("edge", BUDGET), ("half", BUDGET / 2)):
-        put(f"budget {name}", rare_events(rate, BUDGET, 40_000), rate, BUDGET, rows=500)
-    return {each.name: each for each in found}
+        yield scenario(f"budget {name}", rare_events(rate, BUDGET, 40_000), rate, BUDGET, rows=500)
 
 
 def grids() -> dict[str, Grid]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from shadow.gate.plan import conversations_needed
 from tests.statistics.catalogue import BASE, BASES, CORRELATIONS, CYCLES, HORIZON, ICC, MARGIN
-from tests.statistics.figures import Figure, mean_over, median, over, share
+from tests.statistics.figures import Figure, Measured, mean_over, median, over, share
 from tests.statistics.population import Population
 from tests.statistics.scenario import ALPHA, LAGS, STRICT, Result
 
@@ -43,6 +43,8 @@ def informative(results: Results) -> Iterator[Figure]:
     what = "harm in long conversations, at the margin per turn"
     yield Figure("G1", f"{what}: promoted", (share(found["promote"]),), at_most=ALPHA)
     yield Figure("", f"{what}: per conversation alone", (share(found["leg_conversation"]),))
+    mixed = results["at once informative"]
+    yield Figure("", f"{what}: promoted, were the short ones not the first to close", (share(mixed["promote"]),))
 
 
 def times(results: Results) -> Iterator[Figure]:
@@ -58,8 +60,17 @@ def times(results: Results) -> Iterator[Figure]:
         if base == BASE:
             yield Figure("G3", f"{what}, ICC 0.1 to 0.3", tuple(medians[1:]), at_most=FIXED_TIMES)
             yield Figure("", f"{what}, ICC 0", (medians[0],))
+            yield Figure("", f"{what}, without the wait for the end of conversations", at_once(results))
         else:
             yield Figure("", what, tuple(medians))
+
+
+def at_once(results: Results) -> tuple[Measured, ...]:
+    """G3 were a conversation closed as soon as it began."""
+    return tuple(
+        over(median(results[f"at once equal {icc}"]["promote"]), Population(BASE, BASE, icc).fixed_turns(MARGIN))
+        for icc in CORRELATIONS
+    )
 
 
 def doubled(results: Results) -> Iterator[Figure]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -68,11 +68,18 @@ def verdicts(looks, closing: np.ndarray, prefix: str = "") -> Result:
     return {prefix + name: turns_at(each, closing) for name, each in found.items()}
 
 
-def one_cell(population: Population, margin: float, horizon: int) -> Run:
-    """One metric, all conversations: the verdict, and each leg alone."""
+def one_cell(population: Population, margin: float, horizon: int, *, at_once: bool = False) -> Run:
+    """One metric, all conversations: the verdict, and each leg alone.
+
+    ``at_once``: as if conversations closed as soon as they began, so that the short ones do not come in first.
+    """
 
     def run(rng: np.random.Generator, rows: int) -> Result:
         plan = schedule(rng, rows, horizon)
+        if at_once:
+            by_chance = np.argsort(np.where(plan.turns > 0, rng.random(plan.turns.shape), 2), axis=1)
+            lengths = np.take_along_axis(plan.turns, by_chance, axis=1)
+            plan = replace(plan, turns=lengths, closing=np.cumsum(lengths, axis=1))
         cell = planned(population.production, population.icc, margin)
         looks = decide([Seen(cell, plan.turns, harm_of(rng, population, plan))], ALPHA)
         legs = {

@@ -1,5 +1,6 @@
 """The gate keeps its goals: ``make simulate-short``, its figures held to the goals with three standard errors.
 
+So few streams do not show a goal that is missed by a tenth; docs/design/gate.md has the figures of many, and says so.
 Costs are printed and not asserted: they are of one machine at one moment.
 """
 
@@ -26,7 +27,7 @@ def results(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.timeout(1_500)
 def test_every_goal_is_met(results):
-    """G1 to G11 of the gate and P8's hidden slice, with a look after every conversation."""
+    """G1 to G11 and P8's hidden slice, with a look after every conversation, as far as so few streams can tell."""
     assert set(results) == set(catalogue())
     figures = list(chain(goals.figures(results), exact.certification(), exact.exactness()))
     assert {"G1", "G2", "G3", "G4", "G5", "G6", "G7", "G8", "G9", "G10", "G11", "P8"} <= {each.goal for each in figures}
