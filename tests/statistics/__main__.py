@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from tests.statistics import exact, goals, report, runner
+from tests.statistics.catalogue import catalogue
 
 
 def main() -> int:
@@ -29,6 +30,10 @@ def main() -> int:
     replications = given.replications or (runner.SHORT if given.short else runner.FULL)
     console = Console(width=None if sys.stdout.isatty() else 160)
     results = runner.collect(replications) if given.kept else _run(console, replications, given.workers)
+    unknown = catalogue().keys() - results.keys()
+    if unknown:
+        console.print(f"Nothing is kept of {', '.join(sorted(unknown))}: run without --kept.")
+        return 2
     figures = list(chain(goals.figures(results), exact.figures()))
     report.show(console, results, figures)
     if given.write:
