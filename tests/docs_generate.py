@@ -20,6 +20,7 @@ from shadow import config, events, topology
 from shadow.cli import main as shadow_command
 from shadow.control import Command
 from shadow.metrics.catalogue import CATALOGUE, Family
+from shadow.thresholds import Threshold
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 COLUMNS: Final = 100
@@ -54,7 +55,7 @@ MEANINGS: Final[dict[str, str]] = {
     "Production.owner": "The team that answers for production.",
     "Production.model": "Production's model, for people.",
     "Comparator.measures": "Measures to compute, by entry-point name.",
-    "Gate.alpha": "Error rate of a decision. Checked, and not used before the gate is there.",
+    "Gate.alpha": "Error rate of a decision, and of each call of the noise floor. Nothing decides yet.",
     "Broker.url": "`host:port[,host:port]` of a Kafka, or `embedded`. `$SHADOW_BROKER_URL` overrides it.",
     "Broker.partitions": "Partitions of each topic that is keyed by conversation: the most workers of one kind.",
     "Broker.replication": "Replicas of each topic.",
@@ -65,7 +66,7 @@ MEANINGS: Final[dict[str, str]] = {
     "Config.production": "Who answers the customer.",
     "Config.control": "Production's model asked again: the noise floor.",
     "Config.candidates": "Whom production may be replaced by.",
-    "Config.comparator": "How replies are joined to turns.",
+    "Config.comparator": "How replies are joined to turns, and how they are judged.",
     "Config.slices": "Turn properties that verdicts are split by. Each comparison carries them; no verdict yet.",
     "Config.gate": "When a candidate may be promoted.",
     "Config.broker": "Where Kafka stands.",
@@ -189,6 +190,7 @@ def configuration() -> str:
         ("`sampling` of an arm", config.Sampling),
         ("`price` of an arm", config.Price),
         ("`comparator`", config.Comparator),
+        ("each measure of `thresholds`", Threshold),
         ("`slices`", config.Slices),
         ("`gate`", config.Gate),
         ("`broker`", config.Broker),
