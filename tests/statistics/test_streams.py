@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
@@ -155,6 +158,14 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
     assert {key: value.tolist() for key, value in again.items()} == {k: v.tolist() for k, v in first.items()}
     assert [each.name for each in path.parent.iterdir()] == ["0000.npz"]
     assert set(runner.collect(runner.BLOCK, tmp_path)) == {name}
+
+
+def test_kept_blocks_are_of_all_the_code_that_made_them():
+    """What the scenarios load, in a process of their own, is what a block's name is a hash of."""
+    script = "import sys, tests.statistics.catalogue; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=runner.ROOT)
+    for room, known in (("shadow.gate.", set(runner.GATE)), ("tests.statistics.", {*runner.ENGINE, "catalogue"})):
+        assert {name.removeprefix(room) for name in loaded.stdout.split() if name.startswith(room)} == known
 
 
 def test_a_missed_goal_says_so_and_chance_is_no_miss():
