@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test lint bench lock clean
+.PHONY: setup demo test lint bench simulate simulate-short lock clean
 
 setup: $(VENV)/.done
 
@@ -28,6 +28,12 @@ lint: setup
 
 bench: setup
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+simulate: setup
+	$(BIN)/python -m tests.statistics $(ARGS)
+
+simulate-short: setup
+	$(BIN)/python -m tests.statistics --short $(ARGS)
 
 lock:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --output-file requirements.lock pyproject.toml

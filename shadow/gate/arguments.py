@@ -48,6 +48,20 @@ def checked_pair(value: float, field: str = "x") -> float:
     return value
 
 
+def checked_times(value: int, field: str = "times") -> int:
+    """How many conversations alike: a whole number, 0 or more."""
+    if value < 0 or value != int(value):
+        raise ValueError(f"{field} is {value!r}: it must be a whole number of conversations, 0 or more")
+    return value
+
+
+def checked_duration(value: float, field: str) -> float:
+    """A latency in seconds: 0 or more; endless is allowed, not-a-number is not, as it is over no limit."""
+    if not value >= 0:
+        raise ValueError(f"{field} is {value!r}: a latency is 0 seconds or more; None says that no reply came")
+    return value
+
+
 def checked_positive(value: float, field: str) -> float:
     """A duration, cost, length or number of conversations: positive and finite."""
     if not 0 < value < math.inf:

@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from operator import add
 from typing import Final, Literal, Self
 
-from shadow.gate.arguments import checked_margin, checked_pair, checked_variance
+from shadow.gate.arguments import checked_margin, checked_pair, checked_times, checked_variance
 
 Side = Literal["promote", "reject"]
 
@@ -37,6 +38,12 @@ SPREAD: Final = (0.12, 0.25, 0.5, 0.75, 1.0)
 SPREAD_WEIGHTS: Final = (0.2,) * 5
 """Of the largest stake, where nothing is known beforehand."""
 
+REMEMBERED: Final = 4_096
+"""Distinct x whose terms are kept: all there are for counts; scores repeat less, and are computed again."""
+
+Terms = tuple[tuple[int, ...], tuple[int, ...], int, int]
+"""What one conversation adds: log-wealth of the promote and the reject side, x, x squared; in units of 2**-32."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bets:
@@ -46,6 +53,7 @@ class Bets:
     promote: tuple[float, ...]
     reject: tuple[float, ...]
     weights: tuple[float, ...]
+    _known: dict[float, Terms] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse stakes under which wealth could become negative or the mixture would be no mean."""
@@ -65,11 +73,24 @@ class Bets:
 
     def growth(self, x: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """What a conversation of mean harm ``x`` adds to the log-wealth of each lambda: promote side, reject side."""
-        gain = self.margin - checked_pair(x)
-        return (
-            tuple([math.floor(math.log1p(stake * gain) * SCALE) for stake in self.promote]),
-            tuple([math.floor(math.log1p(-stake * gain) * SCALE) for stake in self.reject]),
-        )
+        promote, reject, _, _ = self.terms(x)
+        return promote, reject
+
+    def terms(self, x: float) -> Terms:
+        """All that a conversation of mean harm ``x`` adds; remembered, because few values of x make up most traffic."""
+        terms = self._known.get(x)
+        if terms is None:
+            gain = self.margin - checked_pair(x)
+            promote, reject = log_growth(self.promote, gain), log_growth(self.reject, -gain)
+            terms = promote, reject, round(x * SCALE), round(x * x * SCALE)
+            if len(self._known) < REMEMBERED:
+                self._known[x] = terms
+        return terms
+
+
+def log_growth(stakes: Sequence[float], gain: float) -> tuple[int, ...]:
+    """ln(1 + stake * gain) of each stake, in units of 2**-32, rounded down: rounding can never be evidence."""
+    return tuple([math.floor(math.log1p(stake * gain) * SCALE) for stake in stakes])
 
 
 def largest_stake(margin: float, side: Side) -> float:
@@ -118,14 +139,17 @@ class Wealth:
 
     def add(self, x: float, *, times: int = 1) -> Wealth:
         """One more closed conversation, of mean harm ``x``; or ``times`` of them, which gives the same bits."""
-        promote, reject = self.bets.growth(x)
+        promote, reject, scaled, squared = self.bets.terms(x)
+        if times != 1:
+            checked_times(times)
+            promote, reject = tuple([times * each for each in promote]), tuple([times * each for each in reject])
         return Wealth(
             self.bets,
-            tuple([have + times * more for have, more in zip(self.promote, promote, strict=True)]),
-            tuple([have + times * more for have, more in zip(self.reject, reject, strict=True)]),
+            tuple(map(add, self.promote, promote)),
+            tuple(map(add, self.reject, reject)),
             self.conversations + times,
-            self.sum_x + times * round(x * SCALE),
-            self.sum_xx + times * round(x * x * SCALE),
+            self.sum_x + times * scaled,
+            self.sum_xx + times * squared,
         )
 
     def merge(self, other: Wealth) -> Wealth:
@@ -134,8 +158,8 @@ class Wealth:
             raise ValueError(f"bets differ ({self.bets!r}, {other.bets!r}): other bets are another experiment")
         return Wealth(
             self.bets,
-            tuple(mine + theirs for mine, theirs in zip(self.promote, other.promote, strict=True)),
-            tuple(mine + theirs for mine, theirs in zip(self.reject, other.reject, strict=True)),
+            tuple(map(add, self.promote, other.promote)),
+            tuple(map(add, self.reject, other.reject)),
             self.conversations + other.conversations,
             self.sum_x + other.sum_x,
             self.sum_xx + other.sum_xx,

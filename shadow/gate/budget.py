@@ -27,6 +27,13 @@ class EventCounts:
     conversations: int = 0
     events: int = 0
 
+    def __post_init__(self) -> None:
+        """Refuse more events than conversations."""
+        if not 0 <= self.events <= self.conversations:
+            raise ValueError(
+                f"events is {self.events!r} of {self.conversations!r} conversations: count each conversation once"
+            )
+
     def add(self, *, event: bool) -> EventCounts:
         """One more closed conversation."""
         return EventCounts(self.conversations + 1, self.events + event)

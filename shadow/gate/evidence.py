@@ -6,11 +6,13 @@ A *leg* is one thing that must be shown for PROMOTE. Cells of counts have two: p
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from shadow.gate import budget, turn_weighted
+from shadow.gate.arguments import checked_positive
 from shadow.gate.betting import Bets, Wealth
 from shadow.gate.budget import EventCounts
 from shadow.gate.conversations import Closed
@@ -29,6 +31,11 @@ class Tuning:
 
     one_sided_rho: float
     two_sided_rho: float
+
+    def __post_init__(self) -> None:
+        """Refuse what is no precision."""
+        checked_positive(self.one_sided_rho, "one_sided_rho")
+        checked_positive(self.two_sided_rho, "two_sided_rho")
 
     @classmethod
     def at(cls, conversations: float, *, alpha: float) -> Tuning:
@@ -59,13 +66,22 @@ class Paired:
             )
         return cls(cell, tuning, Wealth.none_yet(bets), TurnSums() if cell.kind in COUNTS else None)
 
-    def add(self, closed: Closed | float) -> Paired:
-        """One more closed conversation: a :class:`Closed` for counts, else its mean pair value."""
-        if isinstance(closed, Closed) != (self.sums is not None):
-            raise ValueError(f"conversation is {closed!r}: a {self.cell.kind!r} cell takes the other form, see close()")
-        if isinstance(closed, Closed) and self.sums is not None:
-            return replace(self, wealth=self.wealth.add(closed.x), sums=self.sums.add(closed.turns, closed.harm))
-        return replace(self, wealth=self.wealth.add(float(closed)))  # type: ignore[arg-type]
+    def add(self, closed: Closed | float, *, times: int = 1) -> Paired:
+        """One more closed conversation: a :class:`Closed` for counts, else its mean pair value; or ``times`` alike."""
+        if isinstance(closed, Closed):
+            if self.sums is not None:
+                sums = self.sums.add(closed.turns, closed.harm, times=times)
+                return Paired(self.cell, self.tuning, self.wealth.add(closed.x, times=times), sums)
+        elif self.sums is None:
+            return Paired(self.cell, self.tuning, self.wealth.add(closed, times=times), None)
+        raise ValueError(f"conversation is {closed!r}: a {self.cell.kind!r} cell takes the other form, see close()")
+
+    def add_all(self, closed: Iterable[Closed | float]) -> Paired:
+        """Many closed conversations: the same bits as one after the other, several times faster where values repeat."""
+        evidence = self
+        for each, times in Counter(closed).items():
+            evidence = evidence.add(each, times=times)
+        return evidence
 
     def merge(self, other: Paired) -> Paired:
         """Both together: of disjoint sets of conversations."""

@@ -24,7 +24,7 @@ import math
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-from shadow.gate.arguments import checked_budget, checked_margin, checked_positive
+from shadow.gate.arguments import checked_budget, checked_duration, checked_margin, checked_positive
 from shadow.gate.conversations import TurnPair
 
 Kind = Literal["failure", "score", "excess_divergence", "slow", "log_ratio", "zero_tolerance"]
@@ -122,8 +122,10 @@ def excess_divergence(control: float | None, candidate: float | None) -> float |
 def slow_pair(production_s: float | None, candidate_s: float | None, *, limit_s: float) -> TurnPair:
     """Whether each side took longer than the limit; a reply that never came did."""
     checked_positive(limit_s, "limit_s")
-    production, candidate = (None if each is None else each > limit_s for each in (production_s, candidate_s))
-    return TurnPair(production, candidate)
+    return TurnPair(
+        None if production_s is None else checked_duration(production_s, "production_s") > limit_s,
+        None if candidate_s is None else checked_duration(candidate_s, "candidate_s") > limit_s,
+    )
 
 
 def log_ratio_harm(production: float | None, candidate: float | None) -> float | None:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from shadow.gate.arguments import checked_alpha, checked_margin, checked_pair
+from shadow.gate.arguments import checked_alpha, checked_margin, checked_pair, checked_positive
 from shadow.gate.betting import Bets, Side, focused4, spread5
 from shadow.gate.robbins import maximise
 
@@ -49,6 +49,9 @@ def conversations_needed(bets: Bets, values: Sequence[float], *, alpha: float, s
 def remaining(log_e: float, needed: float, *, alpha: float) -> float:
     """Conversations still to go, if the evidence goes on growing as planned."""
     goal = -math.log(checked_alpha(alpha))
+    checked_positive(needed, "needed")
+    if math.isnan(log_e):
+        raise ValueError(f"log_e is {log_e!r}: it must be a number")
     return max(goal - log_e, 0.0) * needed / goal
 
 

@@ -61,6 +61,16 @@ class Situation:
     """Whether the evidence covers whole cycles of traffic (one at least): true only at a look on the boundary."""
     causes: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Refuse counts that cannot be: completeness would be more than all."""
+        if self.conversations < 0:
+            raise ValueError(f"conversations is {self.conversations!r}: it must be 0 or more")
+        if not 0 <= self.pairs_complete <= self.pairs_expected:
+            raise ValueError(
+                f"pairs_complete is {self.pairs_complete!r} of {self.pairs_expected!r} expected: "
+                f"a pair is complete once, and only if it was expected"
+            )
+
     @property
     def completeness(self) -> float | None:
         """Share of the expected pairs that have both replies or a known failure; None: nothing was expected."""
@@ -72,6 +82,7 @@ class Latch:
     """What earlier looks of this experiment have reached."""
 
     reached: frozenset[LegKey] = frozenset()
+    """Legs that had reached 1/alpha at the end of a whole cycle of traffic."""
     harm: tuple[str, ...] | None = None
     """Not None: rejected for harm over a margin; the cells that are certain culprits, if any is."""
     over_budget: tuple[str, ...] | None = None

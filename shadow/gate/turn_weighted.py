@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from shadow.gate.arguments import checked_margin
+from shadow.gate.arguments import checked_margin, checked_positive, checked_times
 from shadow.gate.robbins import interval, log_e_half_normal
 
 LEAST_CONVERSATIONS: Final = 100
@@ -31,20 +31,22 @@ class TurnSums:
     sum_ss: int = 0
     sum_ms: int = 0
 
-    def add(self, turns: int, harm: int) -> TurnSums:
-        """One more closed conversation. ``discordant`` counts those whose harm is not zero."""
+    def add(self, turns: int, harm: int, *, times: int = 1) -> TurnSums:
+        """One more closed conversation, or ``times`` of them. ``discordant`` counts those whose harm is not zero."""
         if turns < 1 or abs(harm) > turns:
             raise ValueError(
                 f"harm is {harm!r} in {turns!r} turns: there is at least one turn, and one failure in each"
             )
+        if times != 1:
+            checked_times(times)
         return TurnSums(
-            self.conversations + 1,
-            self.discordant + (harm != 0),
-            self.sum_m + turns,
-            self.sum_s + harm,
-            self.sum_mm + turns * turns,
-            self.sum_ss + harm * harm,
-            self.sum_ms + turns * harm,
+            self.conversations + times,
+            self.discordant + times * (harm != 0),
+            self.sum_m + times * turns,
+            self.sum_s + times * harm,
+            self.sum_mm + times * turns * turns,
+            self.sum_ss + times * harm * harm,
+            self.sum_ms + times * turns * harm,
         )
 
     def merge(self, other: TurnSums) -> TurnSums:
@@ -72,6 +74,7 @@ class TurnSums:
 def log_e(sums: TurnSums, margin: float, *, rho: float) -> float | None:
     """Evidence that harm per turn is less than ``margin``; None while it is not admissible."""
     checked_margin(margin)
+    checked_positive(rho, "rho")
     if not sums.admissible:
         return None
     total, variance = _moments(sums, margin)

@@ -9,6 +9,8 @@ stays so.
 
 An e-value counts once it has been reached at a look (Ville), so what was reached is kept in a latch, and must be
 given back at the next look of the same experiment. Other margins, bets, cells or levels are another experiment.
+A leg is latched at the ends of whole cycles only: a candidate that is good by day and bad by night would have it
+latched before its first night.
 """
 
 from __future__ import annotations
@@ -32,9 +34,12 @@ def decide(evidence: Sequence[Evidence], *, rule: Rule, situation: Situation, la
     if not ordered or len(keys) < len(ordered):
         raise ValueError(f"evidence has {len(ordered)} cells, {len(keys)} different: give at least one, and each once")
     doubts = _doubts(rule, situation)
+    now: frozenset[LegKey] = frozenset() if doubts else _reached(ordered, rule)
     if not doubts:
-        latch = _reject(ordered, rule, replace(latch, reached=latch.reached | _reached(ordered, rule)))
-    reports = tuple(_report(each, rule, latch) for each in ordered)
+        if situation.at_cycle_end:
+            latch = replace(latch, reached=latch.reached | now)
+        latch = _reject(ordered, rule, latch)
+    reports = tuple(_report(each, rule, latch, latch.reached | now) for each in ordered)
     waiting = [report for report in reports if report.state != "pass"]
     if waiting and not doubts and situation.conversations >= rule.max_conversations:
         latch = replace(latch, expired=True)
@@ -148,17 +153,18 @@ def _fired(evidence: Sequence[Evidence], alpha: float) -> tuple[str, ...] | None
     return tuple(evidence[index].cell.name for index in certain_culprits(logs, alpha))
 
 
-def _report(evidence: Evidence, rule: Rule, latch: Latch) -> CellReport:
+def _report(evidence: Evidence, rule: Rule, latch: Latch, reached: frozenset[LegKey]) -> CellReport:
+    """``reached``: the legs that were latched before or are shown at this very look."""
     cell, legs = evidence.cell, evidence.legs()
     goal = -math.log(rule.alpha)
     shares = [
-        1.0 if (cell.guardrail, cell.slice, leg) in latch.reached else max(0.0, min((log_e or 0.0) / goal, 1.0))
+        1.0 if (cell.guardrail, cell.slice, leg) in reached else max(0.0, min((log_e or 0.0) / goal, 1.0))
         for leg, log_e in legs.items()
     ]
     known = [log_e for log_e in legs.values() if log_e is not None]
     bounds = evidence.bounds(rule.alpha) or (None, None)
     blamed = cell.name in latch.blamed
-    passed = all((cell.guardrail, cell.slice, leg) in latch.reached for leg in legs)
+    passed = all((cell.guardrail, cell.slice, leg) in reached for leg in legs)
     return CellReport(
         cell=cell,
         state="fail" if blamed else "pass" if passed else "collecting",

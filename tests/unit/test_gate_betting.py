@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import random
+from dataclasses import replace
 from fractions import Fraction
 from functools import reduce
 
@@ -10,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shadow.gate.betting import SCALE, Bets, Wealth, focused4, largest_stake, log_mixture, spread5
+from shadow.gate.betting import REMEMBERED, SCALE, Bets, Wealth, focused4, largest_stake, log_mixture, spread5
 
 ONE_BET = Bets(0.5, (0.5,), (0.5,), (1.0,))
 
@@ -111,6 +113,39 @@ def test_adding_a_value_many_times_at_once_gives_the_same_bits(bets, x, times):
     assert Wealth.none_yet(bets).add(x, times=times) == wealth(bets, [x] * times)
 
 
+@settings(deadline=None)
+@given(grids, pairs)
+def test_a_remembered_term_is_the_computed_one(bets, x):
+    again = replace(bets)  # the same bets, with nothing remembered
+    assert bets.terms(x) == bets.terms(x) == again.terms(x)
+    assert (bets, hash(bets), repr(bets)) == (again, hash(again), repr(again))
+
+
+def test_what_is_remembered_is_bounded():
+    """Scores hardly repeat; a gate that runs for a year must not grow with them."""
+    bets = spread5(0.1)
+    for n in range(REMEMBERED + 50):
+        bets.growth(n / 10_000)
+    assert len(bets._known) == REMEMBERED
+    assert bets.growth(0.9) == spread5(0.1).growth(0.9)
+
+
+@pytest.mark.parametrize("side", ["promote", "reject"])
+def test_under_the_null_the_evidence_ever_reaches_a_level_no_more_often_than_the_level_says(side):
+    """Ville's inequality at several levels: 400 long streams at the margin, looked at after every conversation."""
+    rng, bets, highest = random.Random(12), spread5(0.2), []
+    for _ in range(400):
+        have, most = Wealth.none_yet(bets), -math.inf
+        for _ in range(500):
+            have = have.add(1.0 if rng.random() < 0.2 else 0.0)
+            most = max(most, have.log_e(side))
+        highest.append(most)
+    for level in (0.5, 0.2, 0.05, 0.01):
+        share = sum(most >= -math.log(level) for most in highest) / len(highest)
+        assert share <= level + 3 * math.sqrt(level * (1 - level) / len(highest))
+    assert max(highest) > 1  # evidence does move
+
+
 def test_mean_and_variance_and_no_data():
     assert (Wealth.none_yet(ONE_BET).mean(), Wealth.none_yet(ONE_BET).variance()) == (None, None)
     some = wealth(ONE_BET, [0.5, -0.5, 0.0, 0.0])
@@ -127,6 +162,14 @@ def test_mean_and_variance_and_no_data():
         (lambda: focused4(0.01, math.inf), "variance is inf"),
         (lambda: ONE_BET.growth(1.0001), r"x is 1.0001: it must lie in -1..1"),
         (lambda: ONE_BET.growth(math.nan), "x is nan"),
+        (lambda: spread5(-0.01), "margin is -0.01"),
+        (lambda: spread5(1.5), "margin is 1.5"),
+        (lambda: focused4(0.01, math.nan), "variance is nan"),
+        (lambda: Wealth.none_yet(ONE_BET).add(0.1, times=-1), "times is -1"),
+        (lambda: Wealth.none_yet(ONE_BET).add(0.1, times=1.5), "times is 1.5"),
+        (lambda: Bets(0.5, (math.nan,), (0.5,), (1.0,)), "promote holds nan"),
+        (lambda: Bets(0.5, (0.5,), (0.5,), (math.nan,)), "weights is"),
+        (lambda: Bets(0.5, (), (), ()), "one lambda of each side per weight"),
         (lambda: Bets(0.5, (2.0,), (0.5,), (1.0,)), "promote holds 2.0: a lambda must be"),
         (lambda: Bets(0.5, (0.5,), (1.0,), (1.0,)), "reject holds 1.0: a lambda must be"),
         (lambda: Bets(0.5, (0.5,), (0.5,), (1.1,)), "weights is"),

@@ -76,7 +76,28 @@ def test_merge_is_the_count_of_both(first, second):
     assert count(first).merge(count(second)) == count(second + first)
 
 
-@pytest.mark.parametrize("budget", [0.0, 0.5, math.nan])
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=3, max_size=3))
+def test_merge_is_associative_and_commutative(pairs):
+    a, b, c = (EventCounts(quiet + events, events) for quiet, events in pairs)
+    assert a.merge(b) == b.merge(a)
+    assert a.merge(b).merge(c) == a.merge(b.merge(c))
+    assert a.merge(EventCounts()) == a
+
+
+@pytest.mark.parametrize(("conversations", "events"), [(1, 2), (5, -1), (-1, 0)])
+def test_impossible_counts_are_refused(conversations, events):
+    with pytest.raises(ValueError, match=f"events is {events} of {conversations} conversations"):
+        EventCounts(conversations, events)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0, -0.1, math.nan])
+def test_an_impossible_level_is_refused(alpha):
+    with pytest.raises(ValueError, match=f"alpha is {alpha}"):
+        rate_interval(EventCounts(9, 1), alpha=alpha)
+
+
+@pytest.mark.parametrize("budget", [0.0, 0.5, -0.1, 2.0, math.nan])
 def test_an_impossible_budget_is_refused(budget):
     with pytest.raises(ValueError, match=f"budget is {budget}: it must be more than 0 and less than 0.5"):
         log_e(EventCounts(), budget, "promote")

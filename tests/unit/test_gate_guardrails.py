@@ -141,6 +141,29 @@ def test_evidence_is_the_same_however_it_was_split(pairs, data):
     assert second.merge(first) == reduce(Paired.add, closed, empty)
 
 
+@settings(deadline=None)
+@given(st.lists(conversations, max_size=60))
+def test_adding_many_together_gives_the_same_bits(pairs):
+    [cell] = Guardrail("g", "failure", 0.02).cells()
+    empty = Paired.none_yet(cell, spread5(0.02), TUNING)
+    closed = [Closed(s / m, m, s, s != 0) for m, s in pairs]
+    assert empty.add_all(closed) == reduce(Paired.add, closed, empty)
+    [score] = Guardrail("g", "score", 0.02).cells()
+    start, values = Paired.none_yet(score, spread5(0.02), TUNING), [each.x for each in closed]
+    assert start.add_all(values) == reduce(Paired.add, values, start)
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(conversations, max_size=9), min_size=3, max_size=3))
+def test_merge_is_associative_and_commutative(lists):
+    [cell] = Guardrail("g", "slow", 0.02).cells()
+    empty = Paired.none_yet(cell, spread5(0.02), TUNING)
+    a, b, c = (empty.add_all(Closed(s / m, m, s, s != 0) for m, s in pairs) for pairs in lists)
+    assert a.merge(b) == b.merge(a)
+    assert a.merge(b).merge(c) == a.merge(b.merge(c))
+    assert a.merge(empty) == a
+
+
 def test_bounds_hold_the_estimate():
     [cell] = Guardrail("g", "score", 0.02).cells()
     evidence = reduce(Paired.add, [0.1, -0.1, 0.3, 0.0] * 100, Paired.none_yet(cell, spread5(0.02), TUNING))
@@ -177,6 +200,23 @@ SCORE = Cell("g", OVERALL, "score", 0.02)
         (lambda: log_ratio_harm(math.inf, 1.0), "production is inf"),
         (lambda: slow_pair(1.0, 1.0, limit_s=0.0), "limit_s is 0.0"),
         (lambda: close_values([1.5]), "a turn's value is 1.5"),
+        (lambda: close_values([math.nan]), "a turn's value is nan"),
+        (lambda: slow_pair(math.nan, 1.0, limit_s=2.0), "production_s is nan"),
+        (lambda: slow_pair(1.0, -0.1, limit_s=2.0), "candidate_s is -0.1"),
+        (lambda: slow_pair(1.0, 1.0, limit_s=math.nan), "limit_s is nan"),
+        (lambda: Guardrail("g", "failure", -0.01), "margin of 'g' is -0.01"),
+        (lambda: Guardrail("g", "failure", 1.0), "margin of 'g' is 1.0"),
+        (lambda: Guardrail("g", "failure", math.nan), "margin of 'g' is nan"),
+        (lambda: Guardrail("g", "zero_tolerance", math.nan), "budget of 'g' is nan"),
+        (lambda: score_harm(math.nan, 0.5), "production is nan"),
+        (lambda: log_ratio_harm(1.0, math.nan), "candidate is nan"),
+        (lambda: failure_margin(math.nan), "base_rate is nan"),
+        (lambda: Tuning(0.0, 1.0), "one_sided_rho is 0.0"),
+        (lambda: Tuning(1.0, math.nan), "two_sided_rho is nan"),
+        (lambda: Tuning.at(0, alpha=0.05), "conversations is 0"),
+        (lambda: Tuning.at(100, alpha=1.0), "alpha is 1.0"),
+        (lambda: Paired.none_yet(SCORE, spread5(0.02), TUNING).add(math.nan), "x is nan"),
+        (lambda: Paired.none_yet(SCORE, spread5(0.02), TUNING).add(0.1, times=-1), "times is -1"),
         (lambda: Absolute(CELL), "use Paired"),
         (lambda: Paired.none_yet(Cell("g", OVERALL, "zero_tolerance", 0.02), spread5(0.02), TUNING), "use Absolute"),
         (lambda: Paired.none_yet(CELL, spread5(0.03), TUNING), "plan them alike"),

@@ -69,6 +69,23 @@ def test_no_bets_undercut_the_limit(values, margin, spread):
         assert needed is None or needed >= limit * (1 - 1e-6)
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: plan_bets(0.0, RARE), "margin is 0.0"),
+        (lambda: variance([math.nan]), "x is nan"),
+        (lambda: kl_inf(RARE, 1.0), "margin is 1.0"),
+        (lambda: physical_limit(RARE, 0.01, alpha=math.nan), "alpha is nan"),
+        (lambda: conversations_needed(spread5(0.01), RARE, alpha=0.0, side="promote"), "alpha is 0.0"),
+        (lambda: remaining(math.nan, 800.0, alpha=0.05), "log_e is nan"),
+        (lambda: remaining(0.0, math.nan, alpha=0.05), "needed is nan"),
+    ],
+)
+def test_what_cannot_be_is_named_with_its_value(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
 def test_what_remains_shrinks_with_the_evidence():
     assert remaining(0.0, 800.0, alpha=0.05) == 800
     assert remaining(math.log(20) / 4, 800.0, alpha=0.05) == pytest.approx(600)

@@ -124,6 +124,29 @@ def test_merge_is_associative_and_commutative(lists):
     assert a.merge(b).merge(c) == a.merge(b.merge(c))
 
 
+@settings(deadline=None)
+@given(conversations, st.integers(0, 9))
+def test_adding_a_conversation_many_times_at_once_gives_the_same_sums(pair, times):
+    assert TurnSums().add(*pair, times=times) == sums([pair] * times)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: TurnSums().add(3, 1, times=-2), "times is -2"),
+        (lambda: log_e(TurnSums(), 0.0, rho=1.0), "margin is 0.0"),
+        (lambda: log_e(TurnSums(), math.nan, rho=1.0), "margin is nan"),
+        (lambda: log_e(TurnSums(), 0.1, rho=0.0), "rho is 0.0"),
+        (lambda: log_e(TurnSums(), 0.1, rho=math.nan), "rho is nan"),
+        (lambda: one_sided_boundary(9, 1.0, 3.0), "alpha is 1.0"),
+        (lambda: tightest_rho(one_sided_boundary, math.nan, 0.05), "conversations is nan"),
+    ],
+)
+def test_what_cannot_be_is_named_with_its_value(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
 @pytest.mark.parametrize(("turns", "harm"), [(0, 0), (3, 4), (3, -4)])
 def test_an_impossible_conversation_is_refused(turns, harm):
     with pytest.raises(ValueError, match=f"harm is {harm} in {turns} turns"):

@@ -143,12 +143,25 @@ def test_reject_beats_promote_also_afterwards():
     assert look(EQUAL, latch=Latch(harm=())).verdict == "REJECT"
 
 
-def test_what_was_reached_stays_reached():
+FALLEN = failures(better=15, worse=140, equal=470)
+UNFINISHED = Absolute(LEAK, EventCounts(90, 0))
+
+
+def test_what_was_reached_at_the_end_of_a_cycle_stays_reached():
     """Ville's inequality is about ever reaching the level: evidence may fall again."""
-    before = look(EQUAL, situation=replace(GOOD, at_cycle_end=False))
-    fallen = failures(better=15, worse=140, equal=470)
-    assert look(fallen).verdict == "HOLD"
-    assert look(fallen, latch=before.latch).verdict == "PROMOTE"
+    before = look(EQUAL, UNFINISHED)
+    certified = Absolute(LEAK, EventCounts(500, 0))
+    assert (before.verdict, look(FALLEN, certified).verdict) == ("HOLD", "HOLD")
+    assert look(FALLEN, certified, latch=before.latch).verdict == "PROMOTE"
+
+
+def test_what_was_reached_within_a_cycle_is_shown_and_not_kept():
+    """A candidate that is good by day and bad by night has nothing latched before its first night."""
+    by_day = look(EQUAL, situation=replace(GOOD, at_cycle_end=False))
+    assert (by_day.verdict, whys(by_day), by_day.progress) == ("HOLD", ["cycle"], 1.0)
+    assert [report.state for report in by_day.cells] == ["pass"]
+    assert by_day.latch == Latch()
+    assert look(FALLEN, latch=by_day.latch).verdict == "HOLD"
 
 
 def test_a_promotion_is_suspended_while_there_is_a_cause_and_not_forgotten():
@@ -233,6 +246,12 @@ def test_e_holm_is_the_closed_test_by_means(logs):
         (lambda: Rule(max_conversations=1_000, zero_tolerance_alpha=0.0), "zero_tolerance_alpha is 0.0"),
         (lambda: Rule(max_conversations=100), "min_conversations is 200, max_conversations 100"),
         (lambda: Rule(max_conversations=1_000, min_completeness=99.5), "min_completeness is 99.5"),
+        (lambda: Rule(max_conversations=1_000, alpha=math.nan), "alpha is nan"),
+        (lambda: Rule(max_conversations=math.nan), "max_conversations nan"),
+        (lambda: Rule(max_conversations=1_000, min_completeness=math.nan), "min_completeness is nan"),
+        (lambda: replace(GOOD, conversations=-1), "conversations is -1"),
+        (lambda: replace(GOOD, pairs_complete=1_001), "pairs_complete is 1001 of 1000 expected"),
+        (lambda: replace(GOOD, pairs_complete=-1), "pairs_complete is -1 of 1000 expected"),
         (look, "evidence has 0 cells"),
         (lambda: look(EQUAL, EQUAL), "evidence has 2 cells, 1 different"),
     ],
