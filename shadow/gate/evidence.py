@@ -95,6 +95,11 @@ class Paired:
         """Closed conversations that had a value for this cell."""
         return self.wealth.conversations
 
+    @property
+    def leg_names(self) -> tuple[str, ...]:
+        """What :meth:`legs` holds."""
+        return (PER_CONVERSATION,) if self.sums is None else (PER_CONVERSATION, PER_TURN)
+
     def legs(self) -> Mapping[str, float | None]:
         """Log e-value of each leg that PROMOTE needs; None: not admissible yet."""
         per_conversation = {PER_CONVERSATION: self.wealth.log_e("promote")}
@@ -150,6 +155,11 @@ class Absolute:
     def conversations(self) -> int:
         """Closed conversations."""
         return self.counts.conversations
+
+    @property
+    def leg_names(self) -> tuple[str, ...]:
+        """What :meth:`legs` holds."""
+        return (BUDGET,)
 
     def legs(self) -> Mapping[str, float | None]:
         """Log e-value of the rate being under the budget."""
