@@ -1,6 +1,6 @@
 """``python -m consumers NAME``: run one consumer until SIGTERM.
 
-Names: ``mirror`` (with ``--arm``), ``comparator``, ``recorder``. Configuration as for the ``shadow`` command.
+Names: ``mirror`` (with ``--arm``), ``comparator``, ``recorder``, ``gate``. Configuration as for the ``shadow`` command.
 """
 
 from __future__ import annotations
@@ -55,10 +55,20 @@ def _recorder(config: Config, metrics: Metrics, _arm: str) -> None:
     Recorder(config, metrics).run(stop)
 
 
+def _gate(config: Config, metrics: Metrics, _arm: str) -> None:
+    from consumers.gate import Gate  # noqa: PLC0415
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    Gate(config, metrics).run(stop)
+
+
 CONSUMERS: Final[dict[str, Callable[[Config, Metrics, str], None]]] = {
     "mirror": _mirror,
     "comparator": _comparator,
     "recorder": _recorder,
+    "gate": _gate,
 }
 
 

@@ -229,6 +229,7 @@ class Metrics(Section):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65_000)] = 29100
+    gate_port: Annotated[int, Field(ge=1, le=65_535)] = Field(29099, description="Port of the verdicts, `/gate/NAME`.")
 
 
 class Config(Section):

@@ -126,9 +126,10 @@ class Tree:
 
 
 def consumer_parts(arms: Sequence[str], *, config: str | None, metrics_port: int) -> list[Part]:
-    """The consumers of one deployment, one process each: recorder, comparator, and a mirror per arm."""
+    """The consumers of one deployment, one process each: recorder, comparator, a mirror per arm, and the gate."""
     names: list[tuple[str, list[str]]] = [("recorder", ["recorder"]), ("comparator", ["comparator"])]
     names += [(f"mirror.{arm}", ["mirror", "--arm", arm]) for arm in arms]
+    names.append(("gate", ["gate"]))
     common = ["--config", config] if config else []
     return [
         Part(

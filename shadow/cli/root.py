@@ -22,6 +22,7 @@ COMMANDS: Final[dict[str, str]] = {
     "control": "control",
     "dead-letters": "dead_letters",
     "demo": "demo",
+    "gate": "gate",
     "ledger": "ledger",
     "replay": "simulate",
     "schema": "schema",

@@ -6,21 +6,20 @@ is exact from the first conversation on, so gibberish is told within a dozen. Wh
 stakes, bounded by what x could be, are slow; there the asymptotic interval is faster. It has the other half of alpha,
 and may speak once 100 conversations are there, 20 of them with a difference.
 
-All sums are integers in units of 2**-32, so any order and any partitioning gives the same bits. Sources: as
-:mod:`shadow.gate.betting` and :mod:`shadow.gate.robbins`.
+x is rounded to a 4096th, to both sides alike, so conversations are counted by x: a million of them cost no more than
+the different values among them, and all sums are integers, so any order and any partitioning gives the same bits.
+Sources: as :mod:`shadow.gate.betting` and :mod:`shadow.gate.robbins`.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Final, Literal, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-from shadow.gate.arguments import checked_alpha
+from shadow.gate.arguments import checked_alpha, checked_pair
 from shadow.gate.betting import LARGEST_STAKE, SCALE, SPREAD, SPREAD_WEIGHTS, log_mixture
 from shadow.gate.budget import EventCounts, rate_interval
 from shadow.gate.robbins import interval, tightest_rho, two_sided_boundary
@@ -28,17 +27,21 @@ from shadow.gate.turn_weighted import LEAST_CONVERSATIONS, LEAST_DISCORDANT
 
 Call = Literal["different", "no_difference", "not_enough_data"]
 
+GRID: Final = 4096
+"""Steps of x between 0 and 1."""
+
 STAKES: Final = tuple(sign * part * LARGEST_STAKE for sign in (1, -1) for part in SPREAD)
 WEIGHTS: Final = tuple(weight / 2 for _ in (1, -1) for weight in SPREAD_WEIGHTS)
 TIGHTEST_AT: Final = 1_000
 """Conversations for which the interval is tuned. Wrong by a factor of five, it costs little."""
 
-Values = NDArray[np.float64]
-
 
 @dataclass(frozen=True, slots=True)
 class Excess:
-    """What the conversations so far say; ``discordant``: those whose x is not zero."""
+    """What the conversations so far say. Sums of x are in steps, of its square in squared steps.
+
+    ``discordant``: conversations whose x is not zero.
+    """
 
     conversations: int = 0
     turns: int = 0
@@ -48,16 +51,24 @@ class Excess:
     wealth: tuple[int, ...] = (0,) * len(STAKES)
 
     @classmethod
-    def of(cls, x: Values, *, turns: int) -> Self:
-        """Of conversations with these mean differences, each in -1..1, that have so many turns together."""
+    def of(cls, counts: Mapping[int, int], *, turns: int) -> Self:
+        """Of so many conversations with each x in steps, that have so many turns together."""
+        wealth = [0] * len(STAKES)
+        for x, count in counts.items():
+            for at, more in enumerate(growth(x)):
+                wealth[at] += count * more
         return cls(
-            len(x),
+            sum(counts.values()),
             turns,
-            int(np.count_nonzero(x)),
-            int(np.rint(x * SCALE).sum()),
-            int(np.rint(x * x * SCALE).sum()),
-            tuple(growth(x).sum(axis=0).tolist()),
+            sum(count for x, count in counts.items() if x),
+            sum(count * x for x, count in counts.items()),
+            sum(count * x * x for x, count in counts.items()),
+            tuple(wealth),
         )
+
+    def add(self, x: float, *, turns: int = 1) -> Excess:
+        """One more conversation, of mean difference ``x``."""
+        return self.merge(Excess.of({steps(x): 1}, turns=turns))
 
     def merge(self, other: Excess) -> Excess:
         """Both together: of disjoint sets of conversations."""
@@ -72,7 +83,7 @@ class Excess:
 
     def mean(self) -> float | None:
         """Mean of x; None without conversations."""
-        return self.sum_x / (SCALE * self.conversations) if self.conversations else None
+        return self.sum_x / (GRID * self.conversations) if self.conversations else None
 
     def log_e(self) -> float:
         """Evidence that x is not zero in the mean, on either side."""
@@ -84,14 +95,14 @@ class Excess:
         With fewer than 20 discordant conversations nothing asymptotic holds. Then the mean is at most the share of
         discordant ones, on either side: an exact bound.
         """
-        mean = self.mean()
-        if mean is None or self.conversations < LEAST_CONVERSATIONS:
+        n, mean = self.conversations, self.mean()
+        if mean is None or n < LEAST_CONVERSATIONS:
             return None
         if self.discordant < LEAST_DISCORDANT:
-            _, most = rate_interval(EventCounts(self.conversations, self.discordant), alpha=alpha)
+            _, most = rate_interval(EventCounts(n, self.discordant), alpha=alpha)
             return -most, most
-        variance = max(self.sum_xx / (SCALE * self.conversations) - mean * mean, 0.0)
-        return interval(self.conversations, mean, variance, alpha=alpha, rho=_rho(alpha))
+        variance = (self.sum_xx * n - self.sum_x * self.sum_x) / (GRID * GRID * n * n)
+        return interval(n, mean, variance, alpha=alpha, rho=_rho(alpha))
 
     def bounds(self, *, alpha: float) -> tuple[float, float] | None:
         """The interval that :meth:`call` goes by, at half of ``alpha``: where it excludes 0, the call is different."""
@@ -105,12 +116,15 @@ class Excess:
         return "no_difference" if self.conversations >= LEAST_CONVERSATIONS else "not_enough_data"
 
 
-def growth(x: Values) -> NDArray[np.int64]:
-    """What each conversation adds to each stake's log-wealth: one row a conversation; rounded down."""
-    if len(x) and not np.abs(x).max() <= 1:  # NaN is not either
-        raise ValueError(f"x holds {x[~(np.abs(x) <= 1)][0]!r}: a difference of divergences lies in -1..1")
-    grown: NDArray[np.int64] = np.floor(np.log1p(x[:, None] * np.array(STAKES)) * SCALE).astype(np.int64)
-    return grown
+def steps(x: float) -> int:
+    """``x`` in steps, to the nearest one; half a step to the even one, which is the same on both sides."""
+    return round(checked_pair(x) * GRID)
+
+
+@cache
+def growth(x: int) -> tuple[int, ...]:
+    """What a conversation of ``x`` steps adds to each stake's log-wealth, in units of 2**-32, rounded down."""
+    return tuple([math.floor(math.log1p(stake * checked_pair(x / GRID)) * SCALE) for stake in STAKES])
 
 
 @cache

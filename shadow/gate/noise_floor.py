@@ -10,6 +10,8 @@ counted, and their means shown apart.
 - ``action`` and ``facts`` abstain where neither reply calls a tool or states a fact, which is agreement: where only one
   arm has a value, the other counts as 0. Left out, a candidate that calls what nobody asked for would go unseen.
 - Any other turn on which one arm has no value is left out.
+
+Numpy does nothing here but compare, count, add integers, and divide once: so the bits are the same everywhere.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shadow.gate.betting import SCALE
-from shadow.gate.excess import Call, Excess, Values
+from shadow.gate.excess import GRID, Call, Excess
 from shadow.gate.guardrails import OVERALL, WORST
 from shadow.gate.prefix import PREFIXES, Prefix
 from shadow.gate.turn_weighted import LEAST_CONVERSATIONS
@@ -35,6 +37,7 @@ UNPAIRED: Final = "unpaired: the control answered other turns"
 
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +189,12 @@ class _Rows:
         means: Values = sums[present] / (counts[present] * SCALE)
         return means
 
+    def excess(self, values: Values, chosen: Flags) -> Excess:
+        """The evidence of the conversations' means."""
+        found, counts = np.unique(np.rint(self.means(values, chosen) * GRID), return_counts=True)
+        counted = zip(found.astype(np.int64).tolist(), counts.tolist(), strict=True)
+        return Excess.of(dict(counted), turns=int(chosen.sum()))
+
     def mean(self, values: Values, chosen: Flags) -> float | None:
         """The mean of the conversations' means; None without any."""
         means = self.means(values, chosen)
@@ -200,7 +209,7 @@ class _Rows:
 def _paired(measure: str, name: str, rows: _Rows, candidate: Values, control: Values, *, alpha: float) -> Floor:
     differences = candidate - control
     valid, rest = rows.chosen(differences, name)
-    excess = Excess.of(rows.means(differences, valid), turns=int(valid.sum()))
+    excess = rows.excess(differences, valid)
     lower, upper = excess.bounds(alpha=alpha) or (None, None)
     n = excess.conversations
     return Floor(
@@ -226,20 +235,21 @@ class _Alone:
     """One arm's divergence by itself."""
 
     sums: Excess
+    mean: float | None
     rest: float | None
     prefixes: Mapping[str, int]
 
     @classmethod
     def of(cls, rows: _Rows, values: Values, name: str) -> Self:
         valid, rest = rows.chosen(values, name)
-        sums = Excess.of(rows.means(values, valid), turns=int(valid.sum()))
-        return cls(sums, rows.mean(values, rest), rows.counted(valid | rest))
+        return cls(
+            rows.excess(values, valid), rows.mean(values, valid), rows.mean(values, rest), rows.counted(valid | rest)
+        )
 
 
 def _apart(measure: str, name: str, own: _Alone, other: _Alone, *, alpha: float) -> Floor:
     """Each arm's interval at half of alpha: their difference holds at alpha."""
     bounds, other_bounds = own.sums.interval(alpha=alpha / 2), other.sums.interval(alpha=alpha / 2)
-    mean, other_mean = own.sums.mean(), other.sums.mean()
     lower = upper = None
     call: Call = "not_enough_data"
     if bounds and other_bounds:
@@ -251,9 +261,9 @@ def _apart(measure: str, name: str, own: _Alone, other: _Alone, *, alpha: float)
         call,
         UNPAIRED if other.sums.turns else NO_CONTROL,
         paired=False,
-        control=other_mean,
-        candidate=mean,
-        excess=None if mean is None or other_mean is None else mean - other_mean,
+        control=other.mean,
+        candidate=own.mean,
+        excess=None if own.mean is None or other.mean is None else own.mean - other.mean,
         lower=lower,
         upper=upper,
         turns=own.sums.turns,

@@ -40,7 +40,7 @@ def prefixes(turns: Sequence[tuple[int, bool | None]]) -> list[Prefix]:
 def of_both(candidate: Prefix, control: Prefix | None) -> Prefix:
     """The prefix of a pair of arms on one turn: the worse of the two; None: the control was not asked, or shed.
 
-    Both must hold, or the noise floor would be unfair: an arm that agreed before is likelier to agree again, so a
-    candidate picked by its own agreement would look closer to production than the control that nobody picked.
+    Both must hold, or equal arms would seem to differ: an arm's later turns resemble its earlier ones, and one arm
+    would be picked by its own agreement, the other by nobody's.
     """
     return max(candidate, control, key=PREFIXES.index) if control else candidate

@@ -15,11 +15,13 @@ from typing import Final
 from shadow.events import CONTROL, Verdict
 from shadow.gate.assemble import Assembler, Conversation
 from shadow.gate.doubts import NEVER, SKEW_S, Seen, causes
+from shadow.gate.evidence import Evidence
 from shadow.gate.experiment import Experiment
+from shadow.gate.plan import conversations_needed, plan_bets
 from shadow.gate.rows import LedgerRow, OutcomeRow, Recorded
 from shadow.gate.rules import Glance, Latch, Rule, Ruling, Situation
 from shadow.gate.settings import ExcessGuardrail
-from shadow.gate.tally import Plan, Reader, Tally, pair_value, plan
+from shadow.gate.tally import History, Plan, Reader, Tally, plan
 from shadow.gate.traffic import Traffic
 from shadow.gate.turn_values import left_out, names
 from shadow.gate.verdict import decide, glance
@@ -58,8 +60,7 @@ class Session:
         self._assembler = Assembler(gate.conversation_idle_s, experiment.close_after_s)
         self._control = Assembler(gate.conversation_idle_s, experiment.close_after_s)
         self._measures = [each.measure for each in gate.guardrails if isinstance(each, ExcessGuardrail)]
-        self._history: list[list[float]] = [[] for _ in experiment.cells]
-        self._planned = 0
+        self._past = History([[] for _ in experiment.cells])
         self._tally: Tally | None = None
         self._rule: Rule = experiment.rule(None)
         self._pending: list[Recorded] = []
@@ -110,6 +111,8 @@ class Session:
         del self._pending[:taken]
         while (at := self._next_look()) is not None and at <= until:
             changes += self._look(at)
+        if self.seen.first is None:
+            self._remember(until)
         self._until = until
         return changes
 
@@ -120,6 +123,22 @@ class Session:
         situation = self._situation(self.looked_at)
         situation = replace(situation, causes=(*more_causes, *situation.causes))
         return decide(self._tally.evidence(), rule=self._rule, situation=situation, latch=self.latch)
+
+    def evidence(self) -> list[Evidence]:
+        """The cells' evidence as of the last look; empty before the candidate has begun."""
+        return self._tally.evidence() if self._tally is not None else []
+
+    def history(self) -> History:
+        """What control's conversations from before the candidate say."""
+        return self._past
+
+    def forecast(self, cell: int) -> float | None:
+        """Conversations that the cell would take for a candidate like control; None: nothing is known, or never."""
+        values = self._past.values[cell]
+        if not values:
+            return None
+        margin, alpha = self.experiment.cells[cell].margin, self.experiment.gate.alpha
+        return conversations_needed(plan_bets(margin, sorted(values)), values, alpha=alpha, side="promote")
 
     def coverage(self) -> float | None:
         """Share of the sampled turns that enter the evidence; None without turns."""
@@ -191,12 +210,8 @@ class Session:
     def _remember(self, until: float) -> None:
         """Control's conversations from before the candidate began: what the bets are planned from."""
         for conversation in self._control.close(until):
-            if self._planned >= MOST_PLANNED:
-                return
-            turns = self._reader.counted(conversation)
-            self._planned += bool(turns)
-            for cell, said in self._reader.read(turns):
-                self._history[cell].append(pair_value(said))
+            if self._past.conversations < MOST_PLANNED:
+                self._past.count(self._reader.counted(conversation), self._reader)
 
     def _begin(self, at: float) -> None:
         """Fix the bets: from here on, the candidate's conversations count."""
@@ -204,7 +219,7 @@ class Session:
         self._remember(at)
         self._control = Assembler(experiment.gate.conversation_idle_s, experiment.close_after_s)
         self.seen.first = at
-        self.plan = plan(experiment.cells, self._history, alpha=experiment.gate.alpha)
+        self.plan = plan(experiment.cells, self._past.values, alpha=experiment.gate.alpha)
         self._rule = experiment.rule(max((each for each in self.plan.needed if each is not None), default=None))
         self._tally = Tally.none_yet(experiment.cells, self.plan, alpha=experiment.gate.alpha)
 

@@ -128,6 +128,43 @@ def pair_value(said: Said) -> float:
     return said[1] / said[0] if isinstance(said, tuple) else float(said)
 
 
+@dataclass(slots=True)
+class History:
+    """Control's conversations from before the candidate began."""
+
+    values: list[list[float]]
+    """Per cell, the pair values."""
+    conversations: int = 0
+    turns: int = 0
+    cost_sum_usd: float = 0.0
+    priced: int = 0
+
+    def count(self, turns: list[TurnRows], reader: Reader) -> None:
+        """One more of them, by its turns that enter."""
+        self.conversations += bool(turns)
+        self.turns += len(turns)
+        for turn in turns:
+            if turn.row.candidate_cost_usd is not None:
+                self.cost_sum_usd += turn.row.candidate_cost_usd
+                self.priced += 1
+        for cell, said in reader.read(turns):
+            self.values[cell].append(pair_value(said))
+
+    def share(self, cell: int) -> float:
+        """Share of the conversations that say something of the cell; 1 where nothing is known."""
+        return len(self.values[cell]) / self.conversations if self.conversations else 1.0
+
+    @property
+    def turns_each(self) -> float | None:
+        """Turns of a conversation; None without any."""
+        return self.turns / self.conversations if self.conversations else None
+
+    @property
+    def cost_usd(self) -> float | None:
+        """What a turn cost; None: not known."""
+        return self.cost_sum_usd / self.priced if self.priced else None
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Bets and tunings, fixed before the candidate's first conversation; ``needed`` per cell, None: never at 0."""
