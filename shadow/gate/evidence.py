@@ -106,6 +106,8 @@ class Paired:
         if self.sums is None:
             return per_conversation
         per_turn = turn_weighted.log_e(self.sums, self.cell.margin, rho=self.tuning.one_sided_rho)
+        if per_turn is None:
+            per_turn = turn_weighted.log_e_rare(self.sums, self.cell.margin)
         return {**per_conversation, PER_TURN: per_turn}
 
     def log_reject(self) -> float:

@@ -53,7 +53,7 @@ def _per_turn(evidence: Paired, goal: float) -> float | None:
     n, discordant, log_e = evidence.conversations, evidence.discordant or 0, evidence.legs()[PER_TURN]
     if log_e is None:
         if not discordant:
-            return None
+            return float(LEAST_CONVERSATIONS - n) if n < LEAST_CONVERSATIONS else None
         return max(LEAST_CONVERSATIONS - n, (LEAST_DISCORDANT - discordant) * n / discordant, 0.0)
     if log_e >= goal:
         return 0.0

@@ -21,6 +21,7 @@ from shadow.gate.guardrails import OVERALL, Cell
 from shadow.gate.plan import conversations_needed, plan_bets
 from shadow.gate.settings import ExcessGuardrail, FailureGuardrail, SlowGuardrail, ZeroTolerance
 from shadow.gate.turn_values import REMEMBERED, Count, Event, Value, counter, event, names, value
+from shadow.gate.turn_weighted import LONGEST_TURNS
 
 Said = tuple[int, int] | bool | float
 """Of a count (turns, harm); of a budget whether it happened; else the mean pair value."""
@@ -76,9 +77,9 @@ class Reader:
                 self._values.append(_Metric(read, cell, slices, isinstance(each, ExcessGuardrail)))
 
     def counted(self, conversation: Conversation) -> list[TurnRows]:
-        """The turns that enter, by their prefix."""
+        """The turns that enter, by their prefix: the first ``LONGEST_TURNS`` of them."""
         prefixes = self._prefixes
-        return [turn for turn in conversation.turns if turn.prefix in prefixes]
+        return [turn for turn in conversation.turns if turn.prefix in prefixes][:LONGEST_TURNS]
 
     def read(self, turns: list[TurnRows]) -> list[Word]:
         """What these turns of one conversation say; nothing of cells that they have no value for."""

@@ -76,7 +76,7 @@ class Gates:
             return 0, {}
 
     def await_verdict(self, port: int, verdict: str) -> dict[str, Any]:
-        self.until(lambda: self.ask(port)[1].get("verdict") == verdict)
+        self.until(lambda: (self.ask(port)[0], self.ask(port)[1].get("verdict")) == (200, verdict))
         return self.ask(port)[1]
 
     def until(self, true: Callable[[], bool], timeout_s: float = 60) -> None:
