@@ -211,12 +211,12 @@ def _paired(measure: str, name: str, rows: _Rows, candidate: Values, control: Va
     valid, rest = rows.chosen(differences, name)
     excess = rows.excess(differences, valid)
     lower, upper = excess.bounds(alpha=alpha) or (None, None)
-    n = excess.conversations
+    n, call = excess.conversations, excess.call(alpha=alpha)
     return Floor(
         measure,
         name,
-        excess.call(alpha=alpha),
-        f"{n} of {LEAST_CONVERSATIONS} conversations" if n < LEAST_CONVERSATIONS else "",
+        call,
+        f"{n} of {LEAST_CONVERSATIONS} conversations" if call == "not_enough_data" else "",
         paired=True,
         control=rows.mean(control, valid),
         candidate=rows.mean(candidate, valid),

@@ -61,10 +61,16 @@ def _side(columns: Columns, prefixes: Prefixes, revision: str | None, evaluator:
         turns=columns.turns[rows],
         prefixes=prefixes.of(columns.keys[rows]),
         failed=failed[kind],
-        scores={name: scores[rows] for name, scores in columns.scores.items()},
+        scores={
+            name: scores
+            for name, all_scores in columns.scores.items()
+            if not np.isnan(scores := all_scores[rows]).all()
+        },
         slices={
             name: np.array([name in each for each in sliced], np.bool_)[kind]
-            for name in sorted({name for each in sliced for name in each})
+            for name in sorted(
+                {name for each, own in zip(sliced, counted & alike, strict=True) if own for name in each}
+            )
         },
     )
     return side, int((counted & ~alike)[columns.kind].sum())
