@@ -108,6 +108,8 @@ class Paired:
         per_turn = turn_weighted.log_e(self.sums, self.cell.margin, rho=self.tuning.one_sided_rho)
         if per_turn is None:
             per_turn = turn_weighted.log_e_rare(self.sums, self.cell.margin)
+        if self.sums.alike and not self.sums.admissible and self.conversations >= LEAST_CONVERSATIONS:
+            per_turn = per_conversation[PER_CONVERSATION]  # all of one length: it is the same question
         return {**per_conversation, PER_TURN: per_turn}
 
     def log_reject(self) -> float:

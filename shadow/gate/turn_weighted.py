@@ -71,6 +71,11 @@ class TurnSums:
         """Whether there is enough for an asymptotic statement."""
         return self.conversations >= LEAST_CONVERSATIONS and self.discordant >= LEAST_DISCORDANT
 
+    @property
+    def alike(self) -> bool:
+        """Whether all conversations have the same number of turns."""
+        return self.conversations * self.sum_mm == self.sum_m * self.sum_m
+
     def mean(self) -> float | None:
         """Harm per turn; None without conversations."""
         return self.sum_s / self.sum_m if self.sum_m else None
