@@ -1,6 +1,6 @@
 """``python -m consumers NAME``: run one consumer until SIGTERM.
 
-Names: ``mirror`` (with ``--arm``), ``comparator``, ``recorder``, ``judge``.
+Names: ``mirror`` (with ``--arm``), ``comparator``, ``recorder``, ``judge``, ``gate``.
 Configuration as for the ``shadow`` command.
 """
 
@@ -71,11 +71,21 @@ def _judge(config: Config, metrics: Metrics, _arm: str) -> None:
     run(JUDGE_GROUP, config, JudgeService(config, metrics, config.judge, adapter))
 
 
+def _gate(config: Config, metrics: Metrics, _arm: str) -> None:
+    from consumers.gate import Gate  # noqa: PLC0415
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    Gate(config, metrics).run(stop)
+
+
 CONSUMERS: Final[dict[str, Callable[[Config, Metrics, str], None]]] = {
     "mirror": _mirror,
     "comparator": _comparator,
     "recorder": _recorder,
     "judge": _judge,
+    "gate": _gate,
 }
 
 

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from shadow.events import CONTROL, PRODUCTION, ArmName
+from shadow.gate.settings import BY_KIND, ExcessGuardrail, Gate
+from shadow.section import Positive, Rate, Section
 from shadow.thresholds import DEFAULTS, PREFIX_MEASURES, Threshold
 
 ENV_CONFIG: Final = "SHADOW_CONFIG"
@@ -28,8 +30,6 @@ JUDGE: Final = "judge"
 EMBEDDED_BROKER: Final = "embedded"
 """The broker url that makes ``shadow up`` start the embedded broker itself."""
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Rate = Annotated[float, Field(ge=0, le=1)]
 EnvName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
 MetadataName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 
@@ -40,12 +40,6 @@ class ConfigError(ValueError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
-
-
-class Section(BaseModel):
-    """Base of every part of the file: immutable, and a field it does not know is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class OpenAIAdapter(Section):
@@ -64,8 +58,13 @@ class CallableAdapter(Section):
 
     type: Literal["callable"]
     target: Annotated[str, Field(pattern=r"^[\w.]+:[\w.]+$")]
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = Field({})
 
+
+ADAPTERS: Final[dict[str, type[Section]]] = {"openai": OpenAIAdapter, "callable": CallableAdapter}
+
+TAGS: Final = frozenset({*ADAPTERS, *BY_KIND})
+"""What pydantic puts into a problem's place besides the file's own fields."""
 
 Adapter = Annotated[OpenAIAdapter | CallableAdapter, Field(discriminator="type")]
 
@@ -231,12 +230,6 @@ class Judge(Section):
         )
 
 
-class Gate(Section):
-    """When a candidate may be promoted."""
-
-    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
-
-
 class Broker(Section):
     """Where Kafka stands. ``embedded``: ``shadow up`` starts one itself (memory only)."""
 
@@ -267,6 +260,7 @@ class Metrics(Section):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65_000)] = 29100
+    gate_port: Annotated[int, Field(ge=1, le=65_535)] = Field(29099, description="Port of the verdicts, `/gate/NAME`.")
 
 
 class Config(Section):
@@ -275,7 +269,7 @@ class Config(Section):
     version: Literal[1]
     production: Production
     control: Control | None = None
-    candidates: list[Arm] = []
+    candidates: list[Arm] = Field([])
     comparator: Comparator = Comparator()
     slices: Slices = Slices()
     judge: Judge | None = None
@@ -333,6 +327,23 @@ class Config(Section):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _guardrails_fit(self) -> Self:
+        for index, each in enumerate(self.gate.guardrails):
+            if not isinstance(each, ExcessGuardrail):
+                continue
+            if self.control is None:
+                raise ValueError(
+                    f"gate.guardrails.{index} ({each.name!r}) compares with the control arm, and there is none: "
+                    f"add 'control', or take the guardrail out"
+                )
+            if each.measure not in self.comparator.measures:
+                raise ValueError(
+                    f"gate.guardrails.{index} ({each.name!r}) rests on measure {each.measure!r}, which is not "
+                    f"computed: add it to comparator.measures, or name one of: {', '.join(self.comparator.measures)}"
+                )
+        return self
+
 
 def _who(adapter: OpenAIAdapter | CallableAdapter) -> tuple[str, ...]:
     """Who answers behind an adapter."""
@@ -385,8 +396,13 @@ def parse(text: str, name: str) -> Config:
         raise ConfigError([_problem(name, node, dict(item)) for item in error.errors()]) from None
 
 
+def place(text: str, name: str, *loc: int | str) -> str:
+    """``file:line: field`` of a part of ``text``, for problems that show only once plug-ins are loaded."""
+    return f"{name}:{_line(yaml.compose(text, Loader=yaml.SafeLoader), loc)}: {'.'.join(map(str, loc))}"
+
+
 def _problem(name: str, node: yaml.Node | None, error: dict[str, Any]) -> str:
-    loc = tuple(part for part in error["loc"] if part not in ("openai", "callable"))
+    loc = tuple(part for part in error["loc"] if part not in TAGS)
     missing = error["type"] == "missing"
     field = ".".join(str(part) for part in loc) or "(file)"
     line = _line(node, loc[:-1] if missing else loc)
@@ -403,7 +419,9 @@ def _what(error: dict[str, Any]) -> str:
         hint = f"did you mean {near[0]!r}?" if near else f"known fields: {', '.join(known)}"
         return f"is not a known field; {hint}"
     if kind in ("union_tag_invalid", "union_tag_not_found"):
-        return "type must be 'openai' or 'callable'"
+        adapter = "adapter" in loc
+        known = sorted(ADAPTERS if adapter else BY_KIND)
+        return f"{'type' if adapter else 'kind'} must be {', '.join(map(repr, known[:-1]))} or {known[-1]!r}"
     message = str(error["msg"]).removeprefix("Value error, ")
     shown = error.get("input")
     return message if isinstance(shown, (dict, list)) else f"{message}, not {shown!r}"
@@ -415,8 +433,8 @@ def _known_fields(loc: Iterable[int | str]) -> list[str]:
         "thresholds": Threshold,
         "candidates": Arm,
         "control": Control,
-        "openai": OpenAIAdapter,
-        "callable": CallableAdapter,
+        **ADAPTERS,
+        **BY_KIND,
     }
     known |= {"production": Production, "comparator": Comparator, "slices": Slices, "gate": Gate, "broker": Broker}
     known |= {

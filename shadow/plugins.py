@@ -119,6 +119,19 @@ def evaluator(config: Config) -> tuple[Evaluator, str]:
     )
 
 
+def unknown_slices(config: Config, evaluator: Evaluator) -> dict[tuple[str | int, ...], str]:
+    """What is wrong with the slices that the gate names: place in the file to a line that says what there is."""
+    known = {name for slicer in evaluator.slicers.values() for name in slicer.names}
+    return {
+        ("gate", "guardrails", index, "slices", at): (
+            f"no slicer in use gives {name!r}; there are: {', '.join(sorted(known)) or 'none'}"
+        )
+        for index, each in enumerate(config.gate.guardrails)
+        for at, name in enumerate(getattr(each, "slices", ()))
+        if name not in known
+    }
+
+
 def _instance(family: str, name: str, known: dict[str, EntryPoint]) -> Any:
     if name not in known:
         raise PluginError(f"{family}: {name!r} is not installed; there are: {', '.join(sorted(known)) or 'none'}")

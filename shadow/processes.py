@@ -126,10 +126,11 @@ class Tree:
 
 
 def consumer_parts(arms: Sequence[str], *, judge: bool, config: str | None, metrics_port: int) -> list[Part]:
-    """The consumers of one deployment, one process each: recorder, comparator, a mirror per arm, a judge if any."""
+    """One process each: recorder, comparator, a mirror per arm, the judge if there is one, the gate."""
     names: list[tuple[str, list[str]]] = [("recorder", ["recorder"]), ("comparator", ["comparator"])]
     names += [(f"mirror.{arm}", ["mirror", "--arm", arm]) for arm in arms]
     names += [("judge", ["judge"])] if judge else []
+    names.append(("gate", ["gate"]))
     common = ["--config", config] if config else []
     return [
         Part(

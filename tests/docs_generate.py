@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from shadow import config, events, topology
 from shadow.cli import main as shadow_command
 from shadow.control import Command
+from shadow.gate.settings import BY_KIND
 from shadow.metrics.catalogue import CATALOGUE, Family
 from shadow.thresholds import Threshold
 
@@ -29,7 +30,14 @@ NOTICE: Final = (
 )
 
 UNITS: Final = {"_s": "seconds", "_bytes": "bytes", "_usd_per_million": "US dollars per million tokens"}
-UNITS_OF: Final = {"requests_per_s": "1/s", "usd_per_day": "US dollars", "rate": "share", "alpha": "probability"}
+UNITS_OF: Final = {
+    "requests_per_s": "1/s",
+    "usd_per_day": "US dollars",
+    "rate": "share",
+    "alpha": "probability",
+    "zero_tolerance_alpha": "probability",
+    "margin": "share or score",
+}
 
 MEANINGS: Final[dict[str, str]] = {
     # fields that the models leave to their name and to the docstring of their section
@@ -57,7 +65,8 @@ MEANINGS: Final[dict[str, str]] = {
     "Comparator.measures": "Measures to compute, by entry-point name.",
     "Judge.adapter": "How it is asked. Refused: production's model, and whoever an arm asks.",
     "Judge.sampling": "Whose conversations are judged.",
-    "Gate.alpha": "Error rate of a decision, and of each call of the noise floor. Nothing decides yet.",
+    "*.kind": "Which guardrail it is.",
+    "*.name": "How verdicts, panels and metrics call it.",
     "Broker.url": "`host:port[,host:port]` of a Kafka, or `embedded`. `$SHADOW_BROKER_URL` overrides it.",
     "Broker.partitions": "Partitions of each topic that is keyed by conversation: the most workers of one kind.",
     "Broker.replication": "Replicas of each topic.",
@@ -69,7 +78,7 @@ MEANINGS: Final[dict[str, str]] = {
     "Config.control": "Production's model asked again: the noise floor.",
     "Config.candidates": "Whom production may be replaced by.",
     "Config.comparator": "How replies are joined to turns, and how they are judged.",
-    "Config.slices": "Turn properties that verdicts are split by. Each comparison carries them; no verdict yet.",
+    "Config.slices": "Turn properties that verdicts are split by.",
     "Config.judge": "A model that compares the replies.",
     "Config.gate": "When a candidate may be promoted.",
     "Config.broker": "Where Kafka stands.",
@@ -197,6 +206,7 @@ def configuration() -> str:
         ("`slices`", config.Slices),
         ("`judge`", config.Judge),
         ("`gate`", config.Gate),
+        *((f"`guardrails` of the gate with `kind: {kind}`", model) for kind, model in BY_KIND.items()),
         ("`broker`", config.Broker),
         ("`ledger`", config.Ledger),
         ("`metrics`", config.Metrics),

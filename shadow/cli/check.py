@@ -8,7 +8,8 @@ import click
 
 from shadow import plugins
 from shadow.adapters import AdapterConfigError, create
-from shadow.cli.root import Unavailable, configuration, print_json
+from shadow.cli.root import Unavailable, UserError, config_file, configuration, print_json
+from shadow.config import place
 
 
 @click.command()
@@ -18,11 +19,15 @@ def check(ctx: click.Context, *, as_json: bool) -> None:
     """Validate shadow.yaml; show each arm with its owner and revision."""
     config = configuration(ctx)
     try:
-        plugins.evaluator(config)
+        evaluator, _ = plugins.evaluator(config)
         for arm in (*config.arms, *((config.judge.arm,) if config.judge else ())):
             create(arm, environ=os.environ)
     except (plugins.PluginError, AdapterConfigError) as error:
         raise Unavailable(str(error)) from None
+    if problems := plugins.unknown_slices(config, evaluator):
+        file = config_file(ctx)
+        text = file.read_text(encoding="utf-8")
+        raise UserError("\n".join(f"{place(text, str(file), *loc)}: {what}" for loc, what in problems.items()))
     arms = [
         {"arm": arm.name, "owner": arm.owner, "revision": arm.revision, "sampling": arm.sampling.rate}
         for arm in config.arms

@@ -6,12 +6,13 @@ import importlib
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from shadow import __version__
-from shadow.config import ENV_CONFIG, Config, ConfigError, load
+from shadow.config import DEFAULT_PATH, ENV_CONFIG, Config, ConfigError, load
 
 COMMANDS: Final[dict[str, str]] = {
     # command: module that holds a click command of that name (dashes become underscores)
@@ -22,6 +23,7 @@ COMMANDS: Final[dict[str, str]] = {
     "dead-letters": "dead_letters",
     "demo": "demo",
     "explain": "explain",
+    "gate": "gate",
     "judge": "judge",
     "ledger": "ledger",
     "plugins": "plugins",
@@ -75,6 +77,11 @@ def configuration(ctx: click.Context) -> Config:
         return load(ctx.find_root().obj, environ=os.environ)
     except ConfigError as error:
         raise UserError(str(error)) from None
+
+
+def config_file(ctx: click.Context) -> Path:
+    """The file that :func:`configuration` reads."""
+    return Path(ctx.find_root().obj or os.environ.get(ENV_CONFIG) or DEFAULT_PATH)
 
 
 def print_json(value: Any) -> None:

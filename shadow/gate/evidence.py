@@ -95,12 +95,21 @@ class Paired:
         """Closed conversations that had a value for this cell."""
         return self.wealth.conversations
 
+    @property
+    def leg_names(self) -> tuple[str, ...]:
+        """What :meth:`legs` holds."""
+        return (PER_CONVERSATION,) if self.sums is None else (PER_CONVERSATION, PER_TURN)
+
     def legs(self) -> Mapping[str, float | None]:
         """Log e-value of each leg that PROMOTE needs; None: not admissible yet."""
         per_conversation = {PER_CONVERSATION: self.wealth.log_e("promote")}
         if self.sums is None:
             return per_conversation
         per_turn = turn_weighted.log_e(self.sums, self.cell.margin, rho=self.tuning.one_sided_rho)
+        if per_turn is None:
+            per_turn = turn_weighted.log_e_rare(self.sums, self.cell.margin)
+        if self.sums.alike and not self.sums.admissible and self.conversations >= LEAST_CONVERSATIONS:
+            per_turn = per_conversation[PER_CONVERSATION]  # all of one length: it is the same question
         return {**per_conversation, PER_TURN: per_turn}
 
     def log_reject(self) -> float:
@@ -150,6 +159,11 @@ class Absolute:
     def conversations(self) -> int:
         """Closed conversations."""
         return self.counts.conversations
+
+    @property
+    def leg_names(self) -> tuple[str, ...]:
+        """What :meth:`legs` holds."""
+        return (BUDGET,)
 
     def legs(self) -> Mapping[str, float | None]:
         """Log e-value of the rate being under the budget."""

@@ -139,3 +139,14 @@ class Ruling:
     progress: float
     cells: tuple[CellReport, ...]
     latch: Latch
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A look without its report. ``now``: the legs that are shown at this very look; ``waiting``: some cell is not."""
+
+    verdict: Verdict
+    latch: Latch
+    doubts: tuple[Reason, ...]
+    now: frozenset[LegKey]
+    waiting: bool

@@ -9,14 +9,19 @@ after 100 conversations with 20 discordant ones among them. PROMOTE needs it bes
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
+from shadow.gate import budget
 from shadow.gate.arguments import checked_margin, checked_positive, checked_times
+from shadow.gate.budget import EventCounts
 from shadow.gate.robbins import interval, log_e_half_normal
 
 LEAST_CONVERSATIONS: Final = 100
 LEAST_DISCORDANT: Final = 20
+LONGEST_TURNS: Final = 20
+"""Turns of a conversation that count; later ones would have to be balanced by many short conversations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,11 @@ class TurnSums:
         """Whether there is enough for an asymptotic statement."""
         return self.conversations >= LEAST_CONVERSATIONS and self.discordant >= LEAST_DISCORDANT
 
+    @property
+    def alike(self) -> bool:
+        """Whether all conversations have the same number of turns."""
+        return self.conversations * self.sum_mm == self.sum_m * self.sum_m
+
     def mean(self) -> float | None:
         """Harm per turn; None without conversations."""
         return self.sum_s / self.sum_m if self.sum_m else None
@@ -79,6 +89,27 @@ def log_e(sums: TurnSums, margin: float, *, rho: float) -> float | None:
         return None
     total, variance = _moments(sums, margin)
     return log_e_half_normal(total / variance**0.5, sums.conversations, rho) if variance > 0 else None
+
+
+def log_e_rare(sums: TurnSums, margin: float) -> float | None:
+    """The same where too few conversations are discordant for an asymptotic statement; None before 100 conversations.
+
+    No conversation counts more than ``LONGEST_TURNS`` turns, so harm of ``margin`` per turn means harm in more than
+    ``margin * turns / LONGEST_TURNS`` of the conversations; that there is so little of it is an exact test of a budget.
+    Discordant ones stand for the harmed. The mean number of turns is taken four standard errors low. It has half of the
+    level, as it is a second chance beside the asymptotic test.
+    """
+    checked_margin(margin)
+    n = sums.conversations
+    if n < LEAST_CONVERSATIONS or sums.discordant >= LEAST_DISCORDANT:
+        return None
+    mean = sums.sum_m / n
+    spread = max(sums.sum_mm / n - mean * mean, 0.0)
+    turns = mean - 4 * (spread / n) ** 0.5
+    rate = margin * min(turns, LONGEST_TURNS) / LONGEST_TURNS
+    if rate <= 0:
+        return None
+    return budget.log_e(EventCounts(n, sums.discordant), min(rate, 0.49), "promote") - math.log(2)
 
 
 def harm_interval(sums: TurnSums, *, alpha: float, rho: float) -> tuple[float, float] | None:

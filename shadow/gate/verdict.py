@@ -20,8 +20,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from shadow.events import Verdict
 from shadow.gate.evidence import Absolute, Evidence, Paired, log_mean_e
-from shadow.gate.rules import CellReport, Latch, LegKey, Reason, Rule, Ruling, Situation, Why
+from shadow.gate.rules import CellReport, Glance, Latch, LegKey, Reason, Rule, Ruling, Situation, Why
 
 HUGE: Final = 600.0
 """Log e-values are cut here before they are summed: far above any level, far below what a float holds."""
@@ -29,26 +30,15 @@ HUGE: Final = 600.0
 
 def decide(evidence: Sequence[Evidence], *, rule: Rule, situation: Situation, latch: Latch) -> Ruling:
     """The verdict at this look. Needs at least one cell, each once."""
-    ordered = sorted(evidence, key=lambda each: each.cell)
-    keys = {(each.cell.guardrail, each.cell.slice) for each in ordered}
-    if not ordered or len(keys) < len(ordered):
-        raise ValueError(f"evidence has {len(ordered)} cells, {len(keys)} different: give at least one, and each once")
-    doubts = _doubts(rule, situation)
-    now: frozenset[LegKey] = frozenset() if doubts else _reached(ordered, rule)
-    if not doubts:
-        if situation.at_cycle_end:
-            latch = replace(latch, reached=latch.reached | now)
-        latch = _reject(ordered, rule, latch)
-    reports = tuple(_report(each, rule, latch, latch.reached | now) for each in ordered)
+    ordered = _ordered(evidence)
+    glance = _look(ordered, rule, situation, latch)
+    latch, doubts = glance.latch, glance.doubts
+    reports = tuple(_report(each, rule, latch, latch.reached | glance.now) for each in ordered)
     waiting = [report for report in reports if report.state != "pass"]
-    if waiting and not doubts and situation.conversations >= rule.max_conversations:
-        latch = replace(latch, expired=True)
     missing = _missing(waiting, rule, situation, latch)
-    if not missing and not doubts and not latch.rejected:
-        latch = replace(latch, promoted=True)
     slowest = min(waiting, key=lambda report: report.progress).cell if waiting else None
     return Ruling(
-        verdict="REJECT" if latch.rejected else "PROMOTE" if latch.promoted and not doubts else "HOLD",
+        verdict=glance.verdict,
         reasons=tuple(_reasons(latch, doubts, missing, rule, situation)),
         slowest=slowest,
         culprits=latch.blamed,
@@ -56,6 +46,40 @@ def decide(evidence: Sequence[Evidence], *, rule: Rule, situation: Situation, la
         cells=reports,
         latch=latch,
     )
+
+
+def glance(evidence: Sequence[Evidence], *, rule: Rule, situation: Situation, latch: Latch) -> Glance:
+    """What :func:`decide` latches and says at this look, without the report: several times faster."""
+    return _look(_ordered(evidence), rule, situation, latch)
+
+
+def _ordered(evidence: Sequence[Evidence]) -> list[Evidence]:
+    keys = {(each.cell.guardrail, each.cell.slice) for each in evidence}
+    if not evidence or len(keys) < len(evidence):
+        raise ValueError(f"evidence has {len(evidence)} cells, {len(keys)} different: give at least one, and each once")
+    return sorted(evidence, key=lambda each: each.cell)
+
+
+def _look(evidence: list[Evidence], rule: Rule, situation: Situation, latch: Latch) -> Glance:
+    doubts = _doubts(rule, situation)
+    now: frozenset[LegKey] = frozenset() if doubts else _reached(evidence, rule)
+    if not doubts:
+        if situation.at_cycle_end:
+            latch = replace(latch, reached=latch.reached | now)
+        latch = _reject(evidence, rule, latch)
+    shown, blamed = latch.reached | now, frozenset(latch.blamed)
+    waiting = any(
+        each.cell.name in blamed
+        or any((each.cell.guardrail, each.cell.slice, leg) not in shown for leg in each.leg_names)
+        for each in evidence
+    )
+    if waiting and not doubts and situation.conversations >= rule.max_conversations:
+        latch = replace(latch, expired=True)
+    few = situation.conversations < rule.min_conversations
+    if not (waiting or few or doubts or latch.expired or latch.rejected) and situation.at_cycle_end:
+        latch = replace(latch, promoted=True)
+    verdict: Verdict = "REJECT" if latch.rejected else "PROMOTE" if latch.promoted and not doubts else "HOLD"
+    return Glance(verdict, latch, tuple(doubts), now, waiting=waiting)
 
 
 def certain_culprits(logs: Sequence[float], alpha: float) -> list[int]:
@@ -107,7 +131,7 @@ def _missing(waiting: Sequence[CellReport], rule: Rule, situation: Situation, la
 
 
 def _reasons(
-    latch: Latch, doubts: list[Reason], missing: list[Reason], rule: Rule, situation: Situation
+    latch: Latch, doubts: Sequence[Reason], missing: list[Reason], rule: Rule, situation: Situation
 ) -> list[Reason]:
     found: list[tuple[Why, str, tuple[str, ...] | None]] = [
         ("harm", "worse than the margin", latch.harm),
@@ -119,7 +143,7 @@ def _reasons(
         if names is not None
     ]
     if reasons or doubts:
-        return reasons + doubts
+        return [*reasons, *doubts]
     if latch.promoted:
         return [Reason("shown", f"every cell is within its margin at {rule.alpha:g}, {situation.conversations} closed")]
     return missing

@@ -53,6 +53,7 @@ def comparison_row(comparison: Comparison, payload: bytes | None, recorded_at: f
         "agreed": None if comparison.agreed is None else int(comparison.agreed),
         "slices": _json(comparison.slices),
         "evaluator_revision": comparison.evaluator_revision or None,
+        "unexamined": _json(candidate.abstained),
         "payload": _text(comparison, payload),
     }
 

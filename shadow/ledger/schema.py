@@ -4,7 +4,8 @@ Times are Unix seconds, durations seconds, both double precision. ``payload`` is
 the wire, so that a later version can read more from it than the columns hold. ``measures`` (names of those that did not
 abstain, sorted), ``scores`` (theirs, in the same order) and ``failures`` (kinds of the arm's own reply) are JSON arrays
 copied out of the payload, NULL when empty: few different lists of names, so that all scores are parsed as one matrix.
-``production_failures`` and ``slices`` (sorted) likewise; ``agreed`` is 0, 1 or NULL.
+``production_failures``, ``slices`` (sorted) and ``unexamined`` (failure detectors that broke on the arm's reply)
+likewise; ``agreed`` is 0, 1 or NULL. ``seq`` numbers rows in the order in which they were committed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, PrimaryKeyConstraint, Table, Text
 
-REVISION: Final = "0003"
+REVISION: Final = "0004"
 """The newest migration, which this version reads and writes."""
 
 VERSION_TABLE: Final = "ledger_version"
@@ -84,10 +85,13 @@ comparisons: Final = Table(
     Column("agreed", Integer),
     Column("slices", Text),
     Column("evaluator_revision", Text),
+    Column("seq", BigInteger),
+    Column("unexamined", Text),
     Column("payload", Text, nullable=False),
     PrimaryKeyConstraint("turn_id", "arm", "arm_revision", name="comparisons_key"),
     Index("comparisons_by_arm_and_time", "arm", "turn_arrived_at"),
     Index("comparisons_by_conversation", *BY_CONVERSATION),
+    Index("comparisons_by_seq", "seq"),
     Index("comparisons_summary", *SUMMARY).ddl_if(dialect="sqlite"),
 )
 
@@ -103,7 +107,9 @@ outcomes: Final = Table(
     Column("value_text", Text),
     Column("occurred_at", Double, nullable=False),
     Column("recorded_at", Double, nullable=False),
+    Column("seq", BigInteger),
     Column("payload", Text, nullable=False),
     PrimaryKeyConstraint("outcome_id", name="outcomes_key"),
     Index("outcomes_by_turn", "turn_id"),
+    Index("outcomes_by_seq", "seq"),
 )

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Self
 
-from sqlalchemy import Connection, CursorResult, Insert, Select, Table, select
+from sqlalchemy import Connection, CursorResult, Insert, Select, Table, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from shadow.events import Comparison, Outcome
@@ -24,7 +24,16 @@ CHUNK: Final = 2_000
 
 _INSERTS: Final[dict[str, Callable[[Table], Any]]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
-EXPORTED: Final = tuple(comparisons.c)
+EXPORTED: Final = tuple(column for column in comparisons.c if column.name != "seq")
+
+NUMBERING_LOCK: Final = 0x5AD0_1ED7
+"""PostgreSQL's lock that one writer holds until it commits, so that numbers come in the order of commits.
+
+SQLite's writers exclude one another anyway.
+"""
+
+READ_AT_ONCE: Final = 10_000
+"""Rows of one transaction of :meth:`Ledger.read_on`: a long one would keep SQLite's log from being folded in."""
 
 
 class Written(NamedTuple):
@@ -46,6 +55,21 @@ class Row(NamedTuple):
     turn_offset: int
     turn_arrived_at: float
     outcome: str
+
+
+class Cursor(NamedTuple):
+    """How far a reader has come: the numbers of the last comparison and the last outcome that it has had."""
+
+    comparisons: int = 0
+    outcomes: int = 0
+
+
+class Batch(NamedTuple):
+    """What :meth:`Ledger.read_on` gives at once: rows of the columns asked for, and where to go on."""
+
+    comparisons: list[tuple[Any, ...]]
+    outcomes: list[tuple[Any, ...]]
+    cursor: Cursor
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +126,8 @@ class Ledger:
         first = _distinct(comparisons, ("turn_id", "arm", "arm_revision"))
         first_outcomes = _distinct(outcomes, ("outcome_id",))
         with engines.transaction(self._engine, writes=True) as connection:
+            if self._engine.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": NUMBERING_LOCK})
             stored = _insert(connection, self._insert_comparison, first)
             outcomes_stored = _insert(connection, self._insert_outcome, first_outcomes)
         return Written(stored, len(comparisons) - stored, outcomes_stored, len(outcomes) - outcomes_stored)
@@ -132,6 +158,30 @@ class Ledger:
         """Ids of the turns that arrived last, the newest first; ``count`` rows are read, each turn counts once."""
         query = select(comparisons.c.turn_id).order_by(comparisons.c.turn_arrived_at.desc()).limit(count)
         return list(dict.fromkeys(row["turn_id"] for row in self._rows(query)))
+
+    def read_on(
+        self, cursor: Cursor, columns: Sequence[str], outcome_columns: Sequence[str], *, arms: Sequence[str] = ()
+    ) -> Iterator[Batch]:
+        """What was committed after ``cursor``, in that order, as tuples of the columns; only of ``arms`` if given.
+
+        Numbers come in the order of commits, so a reader that keeps its cursor never misses a row and never gets one
+        twice. An outcome is of every arm.
+        """
+        wanted = [comparisons.c[name] for name in columns]
+        also = [outcomes.c[name] for name in outcome_columns]
+        chosen = comparisons.c.arm.in_(arms) if arms else None
+        while True:
+            with engines.transaction(self._engine, writes=False) as connection:
+                last = _numbers(connection)
+                until = Cursor(*(min(at + READ_AT_ONCE, end) for at, end in zip(cursor, last, strict=True)))
+                found = _after(
+                    connection, select(*wanted), comparisons, chosen, after=cursor.comparisons, until=until.comparisons
+                )
+                later = _after(connection, select(*also), outcomes, None, after=cursor[1], until=until[1])
+            if until == cursor:
+                return
+            cursor = until
+            yield Batch(found, later, cursor)
 
     def stats(
         self,
@@ -192,9 +242,34 @@ def _distinct(rows: Sequence[Values], key: tuple[str, ...]) -> list[Values]:
 
 
 def _insert(connection: Connection, insert: Insert, rows: list[Values]) -> int:
+    """Store the rows, numbered; a duplicate leaves a gap."""
     if not rows:
         return 0
+    last = connection.execute(select(func.coalesce(func.max(insert.table.c.seq), 0))).scalar_one()
+    rows = [{**row, "seq": number} for number, row in enumerate(rows, last + 1)]
     return connection.execution_options(preserve_rowcount=True).execute(insert, rows).rowcount
+
+
+def _numbers(connection: Connection) -> Cursor:
+    """The numbers of the last rows."""
+    return Cursor(*(
+        int(connection.execute(select(func.coalesce(func.max(table.c.seq), 0))).scalar_one())
+        for table in (comparisons, outcomes)
+    ))  # fmt: skip
+
+
+def _after(
+    connection: Connection, query: Select[Any], table: Table, chosen: Any, *, after: int, until: int
+) -> list[tuple[Any, ...]]:
+    """The driver's own tuples: SQLAlchemy's rows would double the time."""
+    if after == until:
+        return []
+    query = query.where(table.c.seq > after, table.c.seq <= until).order_by(table.c.seq)
+    if chosen is not None:
+        query = query.where(chosen)
+    cursor: Any = connection.execute(query).cursor
+    found: list[tuple[Any, ...]] = cursor.fetchall()
+    return found
 
 
 def _stream(connection: Connection, query: Select[Any]) -> CursorResult[Any]:

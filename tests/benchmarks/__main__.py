@@ -17,7 +17,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import comparator, latency, memory, mirror, plugins, production, tap
+from tests.benchmarks import comparator, gate, latency, memory, mirror, plugins, production, tap
 from tests.benchmarks.figure import Figure, Scale
 from tests.fixtures import brokers
 
@@ -31,6 +31,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "mirror": mirror.calls,
     "tap": tap.figures,
     "production": production.figures,
+    "gate": gate.figures,
 }
 
 WITHOUT_BROKER: Final[dict[str, Callable[[Scale], Iterator[Figure]]]] = {"plugins": plugins.figures}

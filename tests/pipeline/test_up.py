@@ -29,7 +29,7 @@ from tests.fixtures.system import ROOT, arm
 
 pytestmark = [pytest.mark.slow]
 
-PARTS = ("recorder", "comparator", "mirror.control", "mirror.better")
+PARTS = ("recorder", "comparator", "mirror.control", "mirror.better", "gate")
 TURNS = 12
 
 
@@ -54,7 +54,7 @@ class Up:
     def __init__(self, folder: Path, **sections: Any) -> None:
         self.folder = folder
         self.log = folder / "up.log"
-        self.port, self.metrics = free_ports(1)[0], ports_in_a_row(len(PARTS))
+        (self.port, self.verdicts), self.metrics = free_ports(2), ports_in_a_row(len(PARTS))
         self.bootstrap = f"127.0.0.1:{self.port}"
         target = "tests.fixtures.models:instant"
         document = {
@@ -64,7 +64,7 @@ class Up:
             "candidates": [arm("better", target)],
             "comparator": {"join_window_s": 70},
             "broker": {"url": "embedded", "port": self.port, "partitions": 2},
-            "metrics": {"port": self.metrics},
+            "metrics": {"port": self.metrics, "gate_port": self.verdicts},
             **sections,
         }
         (folder / "shadow.yaml").write_text(yaml.safe_dump(document))
@@ -106,7 +106,7 @@ class Up:
 
     def await_members(self) -> None:
         """Until comparator and mirrors own their partitions."""
-        self.until(lambda: {line["process"] for line in self.said("partitions_assigned")} >= set(PARTS[1:]))
+        self.until(lambda: {line["process"] for line in self.said("partitions_assigned")} >= set(PARTS[1:-1]))
 
     def ended(self, timeout_s: float = 60) -> int:
         assert self.process is not None
@@ -184,7 +184,7 @@ def test_it_runs_shows_itself_mends_itself_and_stops(make_up):
     assert all(names <= known for names in exported), set.union(*exported) - known
     assert exported[0] >= {"shadow_ledger_rows_total"}
     assert exported[1] >= {"shadow_outcomes_total", "shadow_divergence_ratio", "shadow_comparator_records_total"}
-    for names in exported[2:]:
+    for names in exported[2:-1]:
         assert names >= {"shadow_mirror_records_total", "shadow_candidate_info", "shadow_candidate_attempts_total"}
 
     # what programs read

@@ -134,3 +134,65 @@ def test_another_threshold_is_another_evaluator():
         )
     }
     assert len(revisions) == 4
+
+
+GATED = (
+    GOOD
+    + """\
+gate:
+  guardrails:
+    - {kind: failure, name: refusals, failures: [refusal], margin: 0.01, slices: [depth=1]}
+    - {kind: log_ratio, name: latency, of: latency}
+    - {kind: excess_divergence, name: facts, measure: facts}
+"""
+)
+
+
+def test_the_gate_has_defaults_that_can_be_signed():
+    gate = parse(GOOD, "x").gate
+    assert {each.name for each in gate.guardrails} >= {"any_failure", "pii_leak", "prompt_leak"}
+    assert (gate.alpha, gate.min_conversations, gate.prefixes, gate.cycle_s) == (0.05, 200, ["valid"], 86_400)
+    assert [each.name for each in parse(GATED, "x").gate.guardrails] == ["refusals", "latency", "facts"]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("margin: 0.01", "margin: 0"), "shadow.yaml:16: gate.guardrails.0.margin: Input should be greater than 0"),
+        (("margin: 0.01", "margin: -1"), "shadow.yaml:16: gate.guardrails.0.margin: Input should be greater than 0"),
+        (("margin: 0.01", "margin: 1.5"), "shadow.yaml:16: gate.guardrails.0.margin: Input should be less than 1"),
+        (("margin: 0.01", "margin: 0.4"), "shadow.yaml:15: gate.guardrails: 'refusals': the margin on its slices"),
+        (
+            ("[depth=1]", "[depth=1, depth=1]"),
+            "shadow.yaml:15: gate.guardrails: 'refusals': a slice stands there twice",
+        ),
+        (("[refusal]", "[refusals]"), "shadow.yaml:16: gate.guardrails.0.failures"),
+        (("name: latency", "name: facts"), "shadow.yaml:15: gate.guardrails: 'facts' stands there twice"),
+        (("kind: log_ratio", "kind: ratio"), "shadow.yaml:17: gate.guardrails.1: kind must be 'excess_divergence', "),
+        (("of: latency", "oof: latency"), "gate.guardrails.1.oof: is not a known field; did you mean 'of'?"),
+        (("of: latency", "of: latency, ratio: 1"), "shadow.yaml:17: gate.guardrails.1.ratio: Input should be greater"),
+        (("measure: facts", "measure: judge"), "gate.guardrails.2 ('facts') rests on measure 'judge', which is not"),
+        (("gate:\n", "gate:\n  alpha: 0.5\n"), "shadow.yaml:15: gate.alpha: Input should be less than 0.5, not 0.5"),
+        (
+            ("gate:\n", "gate:\n  min_completeness: 99.5\n"),
+            "shadow.yaml:15: gate.min_completeness: Input should be less",
+        ),
+        (
+            ("gate:\n", "gate:\n  cycle_s: 30\n"),
+            "shadow.yaml:14: gate: look_every_s is 300, cycle_s 30: look at least once a cycle",
+        ),
+        (
+            ("gate:\n", "gate:\n  max_conversations: 10\n"),
+            "shadow.yaml:14: gate: max_conversations is 10, min_conversat",
+        ),
+        (("gate:\n", "gate:\n  prefixes: [good]\n"), "shadow.yaml:15: gate.prefixes.0: Input should be 'valid'"),
+        (("gate:\n", "gate:\n  prefixes: []\n"), "shadow.yaml:15: gate.prefixes: List should have at least 1 item"),
+    ],
+)
+def test_a_gate_that_cannot_be_is_named_by_file_line_field_and_fix(change, expected):
+    assert any(expected in problem for problem in problems(GATED.replace(*change)))
+
+
+def test_a_guardrail_that_needs_the_control_arm_says_so():
+    text = GATED.replace(GATED[GATED.index("control:") : GATED.index("candidates:")], "")
+    assert "compares with the control arm, and there is none: add 'control'" in problems(text)[0]

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from shadow import config, control, events, topology
 from shadow.cli import main as shadow_command
 from shadow.config import parse
+from shadow.gate.settings import BY_KIND
 from shadow.metrics.catalogue import CATALOGUE
 from shadow.text import pseudonyms
 from tests import docs_generate
@@ -85,6 +86,8 @@ def test_every_setting_is_documented(section: str, field: str) -> None:
     page = PAGES[ROOT / "docs" / "configuration.md"]
     heading = {"Config": "The file", "Arm": "candidates", "Control": "control", "CallableAdapter": "callable"}
     heading |= {"OpenAIAdapter": "openai"}
+    heading |= {model.__name__: f"kind: {kind}" for kind, model in BY_KIND.items()}
+    heading["Gate"] = "`gate`"
     name = heading.get(section, section.lower())
     [body] = [part for part in page.split("\n## ")[1:] if name in part.partition("\n")[0]]
     assert f"| `{field}` |" in body

@@ -21,7 +21,7 @@ from shadow.gate.robbins import (
     tightest_rho,
     two_sided_boundary,
 )
-from shadow.gate.turn_weighted import TurnSums, harm_interval, log_e
+from shadow.gate.turn_weighted import TurnSums, harm_interval, log_e, log_e_rare
 
 conversations = st.integers(1, 20).flatmap(lambda m: st.tuples(st.just(m), st.integers(-m, m)))
 
@@ -151,3 +151,32 @@ def test_what_cannot_be_is_named_with_its_value(call, message):
 def test_an_impossible_conversation_is_refused(turns, harm):
     with pytest.raises(ValueError, match=f"harm is {harm} in {turns} turns"):
         TurnSums().add(turns, harm)
+
+
+def test_where_hardly_anything_fails_an_exact_test_takes_over():
+    """Two candidates without a single failure must not wait for ever; one whose harm is rare and long must."""
+    clean = TurnSums(4_000, 0, 12_000, 0, 40_000, 0, 0)
+    assert log_e(clean, 0.01, rho=10.0) is None
+    assert log_e_rare(clean, 0.01) > math.log(20)
+    assert log_e_rare(TurnSums(99, 0, 297, 0, 900, 0, 0), 0.01) is None
+    assert log_e_rare(TurnSums(4_000, 20, 12_000, 0, 40_000, 0, 0), 0.01) is None
+
+
+@pytest.mark.parametrize("longest", [1, 5, 20])
+def test_the_exact_test_keeps_the_level_against_the_worst_case(longest):
+    """All harm in a few conversations that fail on every turn, at the margin per turn; a look at each hundred."""
+    rng = random.Random(longest)
+    margin, wrong, streams = 0.02, 0, 400
+    chance = margin * 3 / (longest * (1 - margin) + 3 * margin)  # of a harmed one, all others having three turns
+    for _ in range(streams):
+        sums = TurnSums()
+        for _look in range(40):
+            harmed = sum(rng.random() < chance for _ in range(100))
+            if harmed:
+                sums = sums.add(longest, longest, times=harmed)
+            sums = sums.add(3, 0, times=100 - harmed)
+            found = log_e_rare(sums, margin)
+            if found is not None and found >= math.log(20):
+                wrong += 1
+                break
+    assert wrong / streams <= 0.05

@@ -1,0 +1,164 @@
+"""P9: a restart gives the same verdict, two gates agree, and whoever reads the same ledger comes to the same bytes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consumers.gate import decision, key
+from shadow import broker as kafka_client
+from shadow.events import Decision, decode
+from shadow.gate.report import canonical
+from shadow.gatekeeper import Gatekeeper
+from shadow.ledger import Ledger
+from shadow.topology import DECISIONS
+from tests.fixtures.brokers import free_ports
+from tests.fixtures.gate_ledger import configured, evaluator_of, store
+from tests.fixtures.gate_rows import EASY, START, conversations, every
+from tests.fixtures.system import ROOT
+
+pytestmark = [pytest.mark.slow]
+
+EQUAL: dict[str, Any] = {"failures": every(50), "production_failures": every(47)}
+
+
+class Gates:
+    """Gate processes over one ledger."""
+
+    def __init__(self, folder: Path, bootstrap: str) -> None:
+        self.folder = folder
+        self.ports = free_ports(2)
+        self.config = configured(folder, bootstrap, gate={**EASY, "max_age_s": 48 * 3600})
+        kafka_client.wait_ready(self.config.broker.bootstrap, 30)
+        kafka_client.ensure_topics(self.config)
+        self.ledger = Ledger(self.config.ledger.url)
+        self.shift_s = time.time() - START - 24 * 3600  # so that all of it is past, and none of it old
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def store(self, count: int, *, first: int = 0, **fields: Any) -> None:
+        store(self.ledger, conversations(count, first=first, **fields), self.config, shift_s=self.shift_s)
+
+    def start(self, port: int) -> subprocess.Popen[bytes]:
+        text = (self.folder / "shadow.yaml").read_text()
+        file = self.folder / f"gate-{port}.yaml"
+        file.write_text(f"{text}metrics: {{gate_port: {port}}}\n")
+        with (self.folder / f"gate-{port}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "consumers", "gate", "--config", str(file)],
+                stdout=log,
+                stderr=log,
+                cwd=ROOT,
+                env={**os.environ, "SHADOW_LOG_FORMAT": "console"},
+            )
+        self.processes.append(process)
+        return process
+
+    def ask(self, port: int, *, post: bool = False, name: str = "cand") -> tuple[int, dict[str, Any]]:
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/gate/{name}", data=b"{}" if post else None)
+        try:
+            with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310
+                return response.status, json.loads(response.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.loads(error.read())
+        except urllib.error.URLError:
+            return 0, {}
+
+    def await_verdict(self, port: int, verdict: str) -> dict[str, Any]:
+        self.until(lambda: (self.ask(port)[0], self.ask(port)[1].get("verdict")) == (200, verdict))
+        return self.ask(port)[1]
+
+    def until(self, true: Callable[[], bool], timeout_s: float = 60) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not true():
+            logs = "\n".join(path.read_text()[-2000:] for path in self.folder.glob("gate-*.log"))
+            assert time.monotonic() < deadline, f"{[self.ask(port) for port in self.ports]}\n{logs}"
+            time.sleep(0.2)
+
+    def decisions(self) -> list[Decision]:
+        records = kafka_client.read(self.config.broker.bootstrap, DECISIONS)
+        return [decode(Decision, record.value, record.key) for record in records]
+
+    def close(self) -> None:
+        self.ledger.close()
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def gates(tmp_path: Path, embedded: str) -> Iterator[Gates]:
+    made = Gates(tmp_path, embedded)
+    yield made
+    made.close()
+
+
+def expected(gates: Gates) -> tuple[Gatekeeper, list[Decision]]:
+    """What a reader of its own comes to, all at once."""
+    keeper = Gatekeeper(gates.config, gates.ledger, evaluator_of(gates.config))
+    return keeper, [decision(session, change) for session, change in keeper.catch_up(time.time())]
+
+
+def test_p09_kill_9_of_the_gate_changes_no_decision_and_two_gates_agree(gates: Gates):
+    """Half the rows, kill -9, the other half, two gates: the decisions are those of one who reads it all at once."""
+    first, second = gates.ports
+    gates.store(40)
+    process = gates.start(first)
+    gates.await_verdict(first, "HOLD")
+    gates.until(lambda: bool(gates.decisions()))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    gates.store(560, first=40, **EQUAL)
+    gates.start(first)
+    gates.start(second)
+    shown = [gates.await_verdict(port, "PROMOTE") for port in (first, second)]
+    keeper, decided = expected(gates)
+    assert decided[-1].verdict == "PROMOTE"
+    found = {key(each): each.to_json() for each in gates.decisions()}
+    assert found == {key(each): each.to_json() for each in decided}
+    still = ("looked_at",)
+    ours = keeper.report("cand", time.time())
+    for each in shown:
+        assert canonical({k: v for k, v in each.items() if k not in still}) == canonical(
+            {k: v for k, v in ours.items() if k not in still}
+        )
+
+
+def test_p09_the_endpoint_speaks_to_rollout_controllers(gates: Gates):
+    """A web metric reads the verdict at 200; a webhook passes on PROMOTE alone; nothing is said of nobody."""
+    [port, _] = gates.ports
+    gates.store(40)
+    gates.start(port)
+    gates.await_verdict(port, "HOLD")
+    assert gates.ask(port)[0] == 200
+    assert gates.ask(port, post=True)[0] == 409
+    assert gates.ask(port, name="nobody")[0] == 404
+    gates.store(560, first=40, **EQUAL)
+    gates.await_verdict(port, "PROMOTE")
+    assert gates.ask(port, post=True)[0] == 200
+    gates.store(600, first=600, failures=every(2))
+    assert gates.await_verdict(port, "REJECT")["culprits"] == ["any_failure"]
+    assert gates.ask(port, post=True)[0] == 409
+
+
+def test_p09_a_row_that_turns_up_late_makes_the_ledger_be_read_anew(gates: Gates):
+    """A recorder whose clock is behind: the verdict is what a fresh reader comes to, not what was believed."""
+    gates.store(300, **EQUAL)
+    keeper, _ = expected(gates)
+    gates.store(5, first=400)
+    gates.store(1, first=299, turns=4)
+    keeper.catch_up(time.time())
+    fresh, _ = expected(gates)
+    assert keeper.rebuilt == 1
+    assert canonical(keeper.report("cand", 0)) == canonical(fresh.report("cand", 0))
