@@ -19,6 +19,7 @@ from kafka.errors import KafkaConnectionError
 
 from consumers import hang_watch
 from consumers import recorder as module
+from consumers.health import Health
 from consumers.recorder import Recorder
 from shadow import broker, dead_letters
 from shadow.config import Config
@@ -31,6 +32,7 @@ from tests.fixtures.comparisons import comparison, outcome
 
 DOOMED = """
 import os, signal, sys, threading
+from consumers.health import Health
 from consumers.recorder import Recorder
 from shadow.config import load
 from shadow.ledger import Ledger
@@ -41,7 +43,7 @@ def write_and_die(self, comparisons, outcomes, real=Ledger.write_rows):
     os.kill(os.getpid(), signal.SIGKILL)
 
 Ledger.write_rows = write_and_die
-Recorder(load(sys.argv[1], environ={}), Metrics("recorder")).run(threading.Event())
+Recorder(load(sys.argv[1], environ={}), Metrics("recorder"), Health()).run(threading.Event())
 """
 
 
@@ -56,7 +58,7 @@ def config(embedded: str, tmp_path: Path) -> Config:
 @contextmanager
 def running(config: Config, metrics: Metrics) -> Iterator[None]:
     stop = threading.Event()
-    thread = threading.Thread(target=Recorder(config, metrics).run, args=(stop,))
+    thread = threading.Thread(target=Recorder(config, metrics, Health()).run, args=(stop,))
     thread.start()
     try:
         yield
@@ -185,8 +187,8 @@ def test_a_client_that_fails_hangs_or_stands_still_is_replaced(
         time.sleep(0.1)
         return {}
 
-    def consumer(bootstrap: list[str]) -> Any:
-        made.append(real(bootstrap))
+    def consumer(*given: Any) -> Any:
+        made.append(real(*given))
         if len(made) == 1:
             monkeypatch.setattr(made[0], "poll", poll)
         return made[-1]
