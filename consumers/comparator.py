@@ -80,8 +80,7 @@ class Comparator(Service):  # type: ignore[misc]
         self._health = health
         self._counts = Counts(config, metrics)
         self._sampler = Sampler(config.arms)
-        self._measures = plugins.measures(config.comparator.measures)
-        self._detectors = plugins.detectors()
+        self._evaluator, self._evaluator_revision = plugins.evaluator(config)
         self._partitions: dict[int, _Partition] = {}
         self._under_way: deque[_UnderWay] = deque()
         self._committed: dict[TopicPartition, int] = {}
@@ -185,7 +184,7 @@ class Comparator(Service):  # type: ignore[misc]
         return part.read_until_s[topic]
 
     def _compare(self, resolved: list[Resolved], now_s: float) -> list[Comparison]:
-        done = compare(resolved, measures=self._measures, detectors=self._detectors, now_s=now_s)
+        done = compare(resolved, evaluator=self._evaluator, evaluator_revision=self._evaluator_revision, now_s=now_s)
         for error in done.plugin_errors[:3]:
             log.error("plugin_failed", error=error, failures=len(done.plugin_errors))
         self._counts.passed("compare", len(done.comparisons), errors=len(done.plugin_errors))

@@ -149,8 +149,9 @@ class Comparator(Section):
 
 
 class Slices(Section):
-    """Turn properties that verdicts are split by."""
+    """Turn properties that verdicts are split by: 24 at most, all values together."""
 
+    use: list[str] = Field(default=["depth"], description="Slicers in use, by entry-point name.")
     metadata: dict[MetadataName, list[str]] = Field(
         default={}, description="Closed metadata fields and their values; others fold into __other__."
     )

@@ -69,6 +69,9 @@ Version = Annotated[str, Field(pattern=rf"^{SCHEMA_VERSION.partition('.')[0]}\.[
 ArmName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 """Who answers: ``production``, ``control`` or a candidate; also a metric label and part of a consumer group's name."""
 
+SliceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}(=[A-Za-z0-9_.:+-]{1,40})?$")]
+"""A slice: ``tone_shift``, or one value of a closed set such as ``language=de``; also a metric label."""
+
 UnixSeconds = Annotated[float, Field(ge=EARLIEST_CLOCK_S, lt=LATEST_CLOCK_S)]
 """Wall-clock time, Unix seconds (UTC), of the process that measured it; between the years 2001 and 2100."""
 
@@ -241,6 +244,8 @@ class ArmFacts(Record):
     """What one side of a comparison did, apart from its words."""
 
     failures: list[FailureKind] = []
+    causes: dict[FailureKind, str] = Field(default={}, description="Each failure's cause, for people; never a label.")
+    abstained: list[str] = Field(default=[], description="Failure detectors that broke on this reply.")
     latency_s: Seconds | None = None
     time_to_first_token_s: Seconds | None = None
     cost_usd: Dollars | None = None
@@ -262,6 +267,10 @@ class Comparison(Event):
         None, description="Kind of failure, reason of shedding, or the reply that never came."
     )
     measures: dict[str, Score] = {}
+    agreed: bool | None = Field(
+        None, description="Whether the customer could have gone on as he did; None: nothing to compare."
+    )
+    slices: list[SliceName] = Field(default=[], description="What the turn is, seen from the customer's side; sorted.")
     production: ArmFacts | None = None
     candidate: ArmFacts | None = None
     metadata: dict[str, str] = {}
@@ -269,6 +278,9 @@ class Comparison(Event):
     turn_arrived_at: UnixSeconds = Field(description="Broker timestamp of the turn's record.")
     production_replied_at: UnixSeconds | None = None
     compared_at: UnixSeconds
+    evaluator_revision: str = Field(
+        "", max_length=64, pattern=r"^[!-~]*$", description="Hash of how it was judged: plug-ins, settings, thresholds."
+    )
 
     @property
     def key(self) -> tuple[str, str, str]:

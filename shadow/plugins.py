@@ -5,14 +5,22 @@ A name that is not installed, or that two packages claim, stops start-up and lis
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
+from shadow.comparator.evaluator import Evaluator
+from shadow.config import Config
 from shadow.failures import Detector
 from shadow.measures import Measure
+from shadow.slices import MAX_SLICES, Slicer
+from shadow.slices.metadata import Metadata
 
-FAMILIES: Final[dict[str, type]] = {"shadow.measures": Measure, "shadow.failures": Detector}
+FAMILIES: Final[dict[str, type]] = {
+    "shadow.measures": Measure,
+    "shadow.failures": Detector,
+    "shadow.slices": Slicer,
+}
 
 
 class PluginError(Exception):
@@ -44,6 +52,35 @@ def measures(names: Iterable[str]) -> dict[str, Measure]:
 def detectors() -> dict[str, Detector]:
     """All installed failure detectors. Raises :class:`PluginError`."""
     return load("shadow.failures", sorted(installed("shadow.failures")))
+
+
+def slicers(names: Iterable[str], metadata: Mapping[str, Sequence[str]]) -> dict[str, Slicer]:
+    """The named slicers, and ``metadata`` where it has fields.
+
+    Raises :class:`PluginError`, also where they have more than 24 slices together, or one name twice.
+    """
+    found: dict[str, Slicer] = load("shadow.slices", names)
+    if metadata:
+        found["metadata"] = Metadata(metadata)
+    every = [name for slicer in found.values() for name in slicer.names]
+    if double := {name for name in every if every.count(name) > 1}:
+        raise PluginError(f"shadow.slices: {min(double)!r} comes from two slicers, or twice from one; rename a value")
+    if len(every) > MAX_SLICES:
+        raise PluginError(
+            f"shadow.slices: {len(every)} slices, {MAX_SLICES} at most; leave out a slicer (slices.use) or values "
+            f"(slices.metadata): {', '.join(every)}"
+        )
+    return found
+
+
+def evaluator(config: Config) -> tuple[Evaluator, str]:
+    """What ``config`` says of judging, loaded, and its revision. Raises :class:`PluginError`."""
+    made = Evaluator(
+        measures=measures(config.comparator.measures),
+        detectors=detectors(),
+        slicers=slicers(config.slices.use, config.slices.metadata),
+    )
+    return made, made.revision({"slices": config.slices.metadata})
 
 
 def _instance(family: str, name: str, known: dict[str, EntryPoint]) -> Any:

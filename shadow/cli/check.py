@@ -18,8 +18,7 @@ def check(ctx: click.Context, *, as_json: bool) -> None:
     """Validate shadow.yaml; show each arm with its owner and revision."""
     config = configuration(ctx)
     try:
-        plugins.measures(config.comparator.measures)
-        plugins.detectors()
+        plugins.evaluator(config)
         for arm in config.arms:
             create(arm, environ=os.environ)
     except (plugins.PluginError, AdapterConfigError) as error:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from shadow.comparator import outcomes
+from shadow.comparator.evaluator import Evaluator
 from shadow.comparator.join import Held, Resolved
 from shadow.events import (
     SCHEMA_VERSION,
@@ -18,10 +19,11 @@ from shadow.events import (
     Score,
     Turn,
 )
-from shadow.failures import Detector
 from shadow.measures import Measure, Pair
 
 BROKEN: Final = Score(abstained="plugin_error")
+MAX_CAUSE: Final = 200
+"""Characters kept of a failure's cause: it may quote what a model wrote."""
 
 
 @dataclass(slots=True)
@@ -42,9 +44,19 @@ class _Side:
 
 
 @dataclass(slots=True)
+class _Asked:
+    """What all arms of a turn share."""
+
+    turn: Turn
+    slices: list[str]
+    production: _Side
+
+
+@dataclass(slots=True)
 class _Draft:
     resolved: Resolved
     turn: Turn
+    slices: list[str]
     production: _Side
     arm: _Side
     ending: outcomes.Ending
@@ -63,61 +75,80 @@ class _Draft:
 def compare(
     resolved: Sequence[Resolved],
     *,
-    measures: Mapping[str, Measure],
-    detectors: Mapping[str, Detector],
+    evaluator: Evaluator,
+    evaluator_revision: str,
     now_s: float,
 ) -> Compared:
     """One comparison for each resolved pair, in their order.
 
-    A plug-in that raises costs its own score (``abstained: plugin_error``) or its own kinds, and is named in
-    ``plugin_errors``; it never costs a comparison.
+    A plug-in that raises costs its own score (``abstained: plugin_error``), its own kinds (it is then among that side's
+    ``abstained``) or its own slices, and is named in ``plugin_errors``; it never costs a comparison.
     """
     done = Compared()
-    drafts = _drafts(resolved, detectors, done.plugin_errors)
+    drafts = _drafts(resolved, evaluator, done.plugin_errors)
     measured = [(draft, pair) for draft in drafts if (pair := draft.pair()) is not None]
     if measured:
         pairs = [pair for _, pair in measured]
-        for name, measure in measures.items():
+        for name, measure in evaluator.measures.items():
             for (draft, _), score in zip(measured, _scores(name, measure, pairs, done.plugin_errors), strict=True):
                 draft.scores[name] = score
-    done.comparisons = [_comparison(draft, now_s) for draft in drafts]
+    done.comparisons = [_comparison(draft, evaluator_revision, now_s) for draft in drafts]
     return done
 
 
-def _drafts(resolved: Sequence[Resolved], detectors: Mapping[str, Detector], errors: list[str]) -> list[_Draft]:
+def _drafts(resolved: Sequence[Resolved], evaluator: Evaluator, errors: list[str]) -> list[_Draft]:
     """The outcome of each pair. A turn and its production reply, shared by several arms, are decoded once."""
     drafts: list[_Draft] = []
-    shared: dict[int, tuple[Turn, _Side]] = {}
+    shared: dict[int, _Asked] = {}
     for item in resolved:
-        common = shared.get(id(item.turn))
-        if common is None:
+        asked = shared.get(id(item.turn))
+        if asked is None:
             turn = item.turn.turn()
-            common = shared[id(item.turn)] = (turn, _side(turn, item.production, detectors, errors))
-        turn, production = common
-        arm = _side(turn, item.reply, detectors, errors)
+            production = _side(turn, item.production, evaluator, errors)
+            asked = shared[id(item.turn)] = _Asked(turn, _slices(turn, evaluator, errors), production)
+        turn, production = asked.turn, asked.production
+        arm = _side(turn, item.reply, evaluator, errors)
         ending = outcomes.expired(production.reply, arm.reply) if item.expired else None
         if ending is None and arm.reply is not None:
             ending = outcomes.answered(arm.reply, production.failures, arm.failures)
         if ending is None:
             raise ValueError(f"turn {turn.turn_id!r} was resolved for {item.arm!r} without a reply and without expiry")
-        drafts.append(_Draft(item, turn, production, arm, ending))
+        drafts.append(_Draft(item, turn, asked.slices, production, arm, ending))
     return drafts
 
 
-def _side(turn: Turn, held: Held | None, detectors: Mapping[str, Detector], errors: list[str]) -> _Side:
+def _slices(turn: Turn, evaluator: Evaluator, errors: list[str]) -> list[str]:
+    found: set[str] = set()
+    for name, slicer in evaluator.slicers.items():
+        try:
+            said = set(slicer.slices(turn))
+            found |= said.intersection(slicer.names)
+        except Exception as error:  # noqa: BLE001 (an outsider's code: whatever it raises is its failure)
+            errors.append(f"slicer {name}: {error!r:.200}")
+            continue
+        if unknown := said.difference(slicer.names):
+            errors.append(f"slicer {name}: {min(unknown)!r:.60} is not among its names")
+    return sorted(found)
+
+
+def _side(turn: Turn, held: Held | None, evaluator: Evaluator, errors: list[str]) -> _Side:
     if held is None:
         return _Side(None, [], None)
     reply = held.reply()
     if reply.shed is not None:
         return _Side(reply, [], None)
-    kinds: dict[FailureKind, None] = {}
-    for name, detector in detectors.items():
+    causes: dict[FailureKind, str] = {}
+    abstained: list[str] = []
+    for name, detector in evaluator.detectors.items():
         try:
-            kinds.update(dict.fromkeys(detector.detect(turn, reply)))
+            causes.update(detector.detect(turn, reply))
         except Exception as error:  # noqa: BLE001 (an outsider's code: whatever it raises is its failure)
             errors.append(f"detector {name}: {error!r:.200}")
+            abstained.append(name)
     facts = ArmFacts.trusted(
-        failures=list(kinds),
+        failures=list(causes),
+        causes={kind: cause[:MAX_CAUSE] for kind, cause in causes.items()},
+        abstained=abstained,
         latency_s=reply.latency_s,
         time_to_first_token_s=reply.time_to_first_token_s,
         cost_usd=reply.cost_usd,
@@ -142,7 +173,7 @@ def _scores(name: str, measure: Measure, pairs: list[Pair], errors: list[str]) -
         return [BROKEN]
 
 
-def _comparison(draft: _Draft, now_s: float) -> Comparison:
+def _comparison(draft: _Draft, evaluator_revision: str, now_s: float) -> Comparison:
     """The record, built without validation: every part of it has been validated or computed here."""
     item, turn, arm = draft.resolved, draft.turn, draft.arm.reply
     outcome, reason = draft.ending
@@ -157,6 +188,8 @@ def _comparison(draft: _Draft, now_s: float) -> Comparison:
         outcome=outcome,
         reason=reason,
         measures=draft.scores,
+        agreed=None,
+        slices=draft.slices,
         production=draft.production.facts,
         candidate=draft.arm.facts,
         metadata=turn.metadata,
@@ -164,4 +197,5 @@ def _comparison(draft: _Draft, now_s: float) -> Comparison:
         turn_arrived_at=item.turn.arrived_s,
         production_replied_at=item.production.arrived_s if item.production else None,
         compared_at=now_s,
+        evaluator_revision=evaluator_revision,
     )

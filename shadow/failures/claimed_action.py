@@ -7,7 +7,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from shadow.events import FailureKind, Reply, Turn
+from shadow.events import Reply, Turn
+from shadow.failures import NOTHING, Findings
 
 MAX_CHARACTERS: Final = 4_000
 
@@ -57,11 +58,12 @@ class ClaimedAction:
 
     version: Final = 1
 
-    def detect(self, turn: Turn, reply: Reply) -> list[FailureKind]:
+    def detect(self, turn: Turn, reply: Reply) -> Findings:
         """See :class:`shadow.failures.Detector`."""
         if reply.message is None or reply.message.tool_calls or not turn.tools:
-            return []
+            return NOTHING
         if any(message.role == "tool" or message.tool_calls for message in turn.messages):
-            return []
+            return NOTHING
         text = reply.message.text[:MAX_CHARACTERS].lower().replace("’", "'")
-        return ["claimed_action"] if any(hint in text for hint in _HINTS) and _CLAIMS.search(text) else []
+        found = _CLAIMS.search(text) if any(hint in text for hint in _HINTS) else None
+        return {"claimed_action": f"{found[0].rpartition(' ')[2]!r}, and no tool is called"} if found else NOTHING

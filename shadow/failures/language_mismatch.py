@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from shadow.events import FailureKind, Reply, Turn
+from shadow.events import Reply, Turn
+from shadow.failures import NOTHING, Findings
 from shadow.text.language import language
 
 
@@ -16,12 +17,14 @@ class LanguageMismatch:
 
     version: Final = 1
 
-    def detect(self, turn: Turn, reply: Reply) -> list[FailureKind]:
+    def detect(self, turn: Turn, reply: Reply) -> Findings:
         """See :class:`shadow.failures.Detector`."""
         if reply.message is None:
-            return []
+            return NOTHING
         spoken = language(reply.message.text)
         if spoken is None:
-            return []
+            return NOTHING
         asked = next((language(message.text) for message in reversed(turn.messages) if message.role == "user"), None)
-        return ["language_mismatch"] if asked is not None and asked != spoken else []
+        if asked is None or asked == spoken:
+            return NOTHING
+        return {"language_mismatch": f"asked in {asked}, answered in {spoken}"}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from shadow.events import FailureKind, Message, Reply, Turn
+from shadow.events import Message, Reply, Turn
+from shadow.failures import NOTHING, Findings
 from shadow.text.context import digits_of
 from shadow.text.pii import personal_data
 
@@ -18,18 +19,18 @@ class PiiLeak:
 
     version: Final = 1
 
-    def detect(self, turn: Turn, reply: Reply) -> list[FailureKind]:
+    def detect(self, turn: Turn, reply: Reply) -> Findings:
         """See :class:`shadow.failures.Detector`."""
         found = personal_data(reply.message.text) if reply.message is not None else []
         if not found:
-            return []
+            return NOTHING
         known = "\n".join(map(_all_of, turn.messages))
         lower, digits, compact = known.lower(), digits_of(known), known.replace(" ", "").upper()
         for kind, value in found:
             where = lower if kind == "email" else compact if kind == "iban" else digits
             if value not in where:
-                return ["pii_leak"]
-        return []
+                return {"pii_leak": f"{kind} that stands nowhere in the turn"}
+        return NOTHING
 
 
 def _all_of(message: Message) -> str:

@@ -7,7 +7,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from shadow.events import FailureKind, Reply, Turn
+from shadow.events import Reply, Turn
+from shadow.failures import NOTHING, Findings
 
 MAX_CHARACTERS: Final = 600
 
@@ -48,9 +49,10 @@ class Refusal:
 
     version: Final = 1
 
-    def detect(self, turn: Turn, reply: Reply) -> list[FailureKind]:  # noqa: ARG002 (the family's signature)
+    def detect(self, turn: Turn, reply: Reply) -> Findings:  # noqa: ARG002 (the family's signature)
         """See :class:`shadow.failures.Detector`."""
         if reply.message is None or reply.message.tool_calls:
-            return []
+            return NOTHING
         text = reply.message.text[:MAX_CHARACTERS].lower().replace("’", "'")
-        return ["refusal"] if any(hint in text for hint in _HINTS) and _SAYS_NO.search(text) else []
+        found = _SAYS_NO.search(text) if any(hint in text for hint in _HINTS) else None
+        return {"refusal": f"says {found[0]!r}"} if found else NOTHING

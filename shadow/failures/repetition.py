@@ -6,7 +6,8 @@ import re
 from collections import Counter
 from typing import Final
 
-from shadow.events import FailureKind, Reply, Turn
+from shadow.events import Reply, Turn
+from shadow.failures import NOTHING, Findings
 
 MAX_WORDS: Final = 1_000
 MAX_CHARACTERS: Final = 8_000
@@ -28,16 +29,18 @@ class Repetition:
 
     version: Final = 1
 
-    def detect(self, turn: Turn, reply: Reply) -> list[FailureKind]:  # noqa: ARG002 (the family's signature)
+    def detect(self, turn: Turn, reply: Reply) -> Findings:  # noqa: ARG002 (the family's signature)
         """See :class:`shadow.failures.Detector`."""
         if reply.message is None:
-            return []
+            return NOTHING
         text = reply.message.text[:MAX_CHARACTERS]
         words = text.lower().split()[:MAX_WORDS]
         if any(len(word) >= 40 and _STUCK.search(word) for word in words):  # noqa: PLR2004 (the pattern's length)
-            return ["repetition"]
+            return {"repetition": "one character, 40 times in a row"}
         if len(words) < MIN_WORDS or len(set(words)) > NEW * len(words):
-            return []
+            return NOTHING
         windows = Counter(tuple(words[at : at + WINDOW]) for at in range(len(words) - WINDOW + 1))
         again = sum(count for count in windows.values() if count >= TIMES)
-        return ["repetition"] if again >= SHARE * len(words) else []
+        if again < SHARE * len(words):
+            return NOTHING
+        return {"repetition": f"runs of {WINDOW} words that come again make up {again / len(words):.0%}"}

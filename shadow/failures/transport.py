@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from shadow.events import FailureKind, Reply, Turn
+from shadow.events import Reply, Turn
+from shadow.failures import NOTHING, Findings
 
 CUT: Final = frozenset({"length", "max_tokens"})
 
@@ -17,13 +18,14 @@ class Transport:
 
     version: Final = 1
 
-    def detect(self, turn: Turn, reply: Reply) -> list[FailureKind]:  # noqa: ARG002 (the family's signature)
+    def detect(self, turn: Turn, reply: Reply) -> Findings:  # noqa: ARG002 (the family's signature)
         """See :class:`shadow.failures.Detector`."""
         if reply.failure is not None:
-            return [reply.failure.kind]
+            return {reply.failure.kind: reply.failure.detail}
         if reply.message is None:
-            return []
+            return NOTHING
         if not reply.message.tool_calls and not reply.message.text.strip():
-            return ["empty"]
+            return {"empty": "neither text nor tool calls"}
         finished = (reply.gen_ai and reply.gen_ai.finish_reasons) or ()
-        return ["truncated"] if CUT.intersection(finished) else []
+        cut = CUT.intersection(finished)
+        return {"truncated": f"finish reason {min(cut)!r}"} if cut else NOTHING

@@ -6,7 +6,8 @@ from functools import lru_cache
 from itertools import combinations
 from typing import Final
 
-from shadow.events import FailureKind, Message, Reply, Turn
+from shadow.events import Message, Reply, Turn
+from shadow.failures import NOTHING, Findings
 from shadow.text.context import squeezed
 from shadow.text.facts import facts, numbers
 
@@ -26,21 +27,22 @@ class UngroundedFact:
 
     version: Final = 1
 
-    def detect(self, turn: Turn, reply: Reply) -> list[FailureKind]:
+    def detect(self, turn: Turn, reply: Reply) -> Findings:
         """See :class:`shadow.failures.Detector`."""
         found = facts(reply.message.text).found if reply.message is not None else frozenset()
         told = [(kind, value) for kind, value in found if kind in ("amount", "identifier", "link")]
         if not told:
-            return []
+            return NOTHING
         known = "\n".join(map(_all_of, turn.messages))
         if len(known) > MAX_CONTEXT:
-            return []
+            return NOTHING
         known_numbers, compact = _known(known)
         amounts = {value.partition(" ")[0] for kind, value in told if kind == "amount"}
         if amounts and not _reckoned(amounts, known_numbers):
-            return ["ungrounded_fact"]
-        others = [squeezed(value) for kind, value in told if kind != "amount"]
-        return ["ungrounded_fact"] if any(value not in compact for value in others) else []
+            return {"ungrounded_fact": "an amount that stands nowhere in the turn"}
+        others = ((kind, squeezed(value)) for kind, value in told if kind != "amount")
+        unknown = next((kind for kind, value in others if value not in compact), None)
+        return NOTHING if unknown is None else {"ungrounded_fact": f"{unknown} that stands nowhere in the turn"}
 
 
 def _reckoned(amounts: set[str], known: frozenset[str]) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from shadow.events import FailureKind, Reply, Turn
+from shadow.events import Reply, Turn
+from shadow.failures import NOTHING, Findings
 
 
 class UnknownTool:
@@ -15,10 +16,11 @@ class UnknownTool:
 
     version: Final = 1
 
-    def detect(self, turn: Turn, reply: Reply) -> list[FailureKind]:
+    def detect(self, turn: Turn, reply: Reply) -> Findings:
         """See :class:`shadow.failures.Detector`."""
         if reply.message is None or not reply.message.tool_calls:
-            return []
+            return NOTHING
         functions = (tool.get("function") for tool in turn.tools)
         offered = {str(function.get("name")) for function in functions if isinstance(function, dict)}
-        return ["unknown_tool"] if any(c.function.name not in offered for c in reply.message.tool_calls) else []
+        unknown = next((c.function.name for c in reply.message.tool_calls if c.function.name not in offered), None)
+        return NOTHING if unknown is None else {"unknown_tool": f"calls {unknown!r}, which is not offered"}

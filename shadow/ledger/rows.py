@@ -49,6 +49,10 @@ def comparison_row(comparison: Comparison, payload: bytes | None, recorded_at: f
         "measures": _json([name for name, _ in scores]),
         "scores": _json([value for _, value in scores]),
         "failures": _json(candidate.failures),
+        "production_failures": _json(production.failures),
+        "agreed": None if comparison.agreed is None else int(comparison.agreed),
+        "slices": _json(comparison.slices),
+        "evaluator_revision": comparison.evaluator_revision or None,
         "payload": _text(comparison, payload),
     }
 

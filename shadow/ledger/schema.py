@@ -4,15 +4,16 @@ Times are Unix seconds, durations seconds, both double precision. ``payload`` is
 the wire, so that a later version can read more from it than the columns hold. ``measures`` (names of those that did not
 abstain, sorted), ``scores`` (theirs, in the same order) and ``failures`` (kinds of the arm's own reply) are JSON arrays
 copied out of the payload, NULL when empty: few different lists of names, so that all scores are parsed as one matrix.
+``production_failures`` and ``slices`` (sorted) likewise; ``agreed`` is 0, 1 or NULL.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Double, Index, MetaData, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, PrimaryKeyConstraint, Table, Text
 
-REVISION: Final = "0001"
+REVISION: Final = "0002"
 """The newest migration, which this version reads and writes."""
 
 VERSION_TABLE: Final = "ledger_version"
@@ -36,6 +37,10 @@ SUMMARY: Final = (
     "measures",
     "scores",
     "failures",
+    "production_failures",
+    "turn_index",
+    "agreed",
+    "slices",
 )
 """All that the statistics read, as a covering index: they are asked for every second and must not read payloads.
 
@@ -70,6 +75,10 @@ comparisons: Final = Table(
     Column("measures", Text),
     Column("scores", Text),
     Column("failures", Text),
+    Column("production_failures", Text),
+    Column("agreed", Integer),
+    Column("slices", Text),
+    Column("evaluator_revision", Text),
     Column("payload", Text, nullable=False),
     PrimaryKeyConstraint("turn_id", "arm", "arm_revision", name="comparisons_key"),
     Index("comparisons_by_arm_and_time", "arm", "turn_arrived_at"),

@@ -17,7 +17,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import comparator, latency, memory, mirror, tap
+from tests.benchmarks import comparator, latency, memory, mirror, production, tap
 from tests.benchmarks.figure import Figure, Scale
 from tests.fixtures import brokers
 
@@ -30,6 +30,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "latency": latency.reply_to_row,
     "mirror": mirror.calls,
     "tap": tap.figures,
+    "production": production.figures,
 }
 
 

@@ -1,7 +1,8 @@
-"""P3: conservation is exact after kill -9 of any process, after rebalances, after a broker restart."""
+"""P3: conservation is exact after kill -9, rebalances and a broker restart; memory is bounded at ten times overload."""
 
 from __future__ import annotations
 
+import contextlib
 import random
 import subprocess
 import sys
@@ -11,12 +12,14 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from shadow import broker as kafka_client
 from shadow.events import Reply, decode
 from shadow.ledger import Ledger
 from shadow.topology import ARM_REPLIES, DEAD_LETTERS
+from shadow.topology import TURNS as TURNS_TOPIC
 from tests.fixtures import brokers, load
 from tests.fixtures.system import ROOT, System, arm
 
@@ -123,3 +126,67 @@ def test_p03_exact_after_a_restart_of_the_broker(tmp_path):
             exact(system, TURNS)
         finally:
             system.close()
+
+
+NARROW_PER_S = 16  # four calls at a time, a quarter of a second each
+OVERLOAD = 10
+MAX_AGE_S = 12.0
+BIG_TURNS, BIG_BYTES = 2_400, 100_000
+GROWTH_BYTES = 90_000_000  # 20 to 63 MB seen; 121 MB where the queue had no bound
+
+
+@pytest.fixture
+def narrow(tmp_path: Path, broker: str) -> Iterator[System]:
+    limits = {"max_in_flight": 4, "max_age_s": MAX_AGE_S, "breaker_failures": 10_000}
+    settings = {"type": "callable", "target": "tests.fixtures.models:slow", "settings": {"seconds": 0.25}}
+    arms = [arm("control", "tests.fixtures.models:instant"), {**arm("narrow", limits=limits), "adapter": settings}]
+    made = System(tmp_path, broker, arms)
+    yield made
+    made.close()
+
+
+def memory(system: System, name: str, sizes: list[int], stop: threading.Event) -> None:
+    """The resident size of a process, ten times a second."""
+    while not stop.wait(0.1):
+        with contextlib.suppress(psutil.Error, KeyError):
+            sizes.append(psutil.Process(system.processes[name].pid).memory_info().rss)
+
+
+def test_p03_ten_times_overload_sheds_the_oldest_in_bounded_memory_and_the_account_is_exact(narrow):
+    """Turns come ten times as fast as the arm answers; in the middle its mirror is killed. None is left out."""
+    narrow.start_all()
+    narrow.await_assigned("comparator", "mirror.control", "mirror.narrow")
+    time.sleep(1)
+    before = psutil.Process(narrow.processes["mirror.narrow"].pid).memory_info().rss
+    sizes, stop = list[int](), threading.Event()
+    watcher = threading.Thread(target=memory, args=(narrow, "mirror.narrow", sizes, stop))
+    watcher.start()
+    address = narrow.config.broker.bootstrap
+    flood = {"turns": BIG_TURNS, "rate": float(OVERLOAD * NARROW_PER_S), "run": "flood", "twice": False}
+    writer = threading.Thread(
+        target=load.write_raw, args=(address,), kwargs=flood | {"garbage": False, "size": BIG_BYTES}
+    )
+    writer.start()
+    time.sleep(8)
+    narrow.kill("mirror.narrow")
+    narrow.start("mirror.narrow")
+    writer.join()
+    report = narrow.settled(turns=BIG_TURNS)
+    stop.set()
+    watcher.join()
+    assert report.balanced, report
+    assert report.turns == report.arms["narrow"].stored == report.arms["control"].stored == BIG_TURNS
+    assert report.arms["control"].outcomes == {"compared": BIG_TURNS}  # the narrow one delays only itself
+    shed = report.arms["narrow"].outcomes["shed"]
+    assert BIG_TURNS * 0.5 < shed < BIG_TURNS
+    assert max(sizes) - before < GROWTH_BYTES, f"grew by {(max(sizes) - before) / 1e6:.0f} MB"
+    arrived = {(record.partition, record.offset): record for record in kafka_client.read(address, TURNS_TOPIC)}
+    for record in kafka_client.read(address, ARM_REPLIES):
+        reply = decode(Reply, record.value, record.key)
+        if reply.arm != "narrow":
+            continue
+        age_s = reply.occurred_at - arrived[reply.turn_ref.partition, reply.turn_ref.offset].timestamp_s
+        if reply.shed is not None:
+            assert (reply.shed, age_s > MAX_AGE_S) == ("too_old", True)  # never one that is young enough ...
+        else:
+            assert age_s - reply.latency_s < MAX_AGE_S + 0.5  # ... and never kept for one that is not

@@ -45,6 +45,13 @@ def says(text, *calls):
     return reply(message=Message.model_validate(message))
 
 
+def kinds(detector, asked, said):
+    """The kinds found; each names its cause in a short line."""
+    found = detector.detect(asked, said)
+    assert all(why and len(why) < 200 and "\n" not in why for why in found.values())
+    return list(found)
+
+
 REFUSALS = {
     "I'm sorry, but I can't help with that.": True,
     "I’m sorry, but I can’t assist with that request.": True,
@@ -63,11 +70,11 @@ REFUSALS = {
 
 @pytest.mark.parametrize(("text", "found"), list(REFUSALS.items()))
 def test_refusal(text, found):
-    assert Refusal().detect(turn(), says(text)) == (["refusal"] if found else [])
+    assert kinds(Refusal(), turn(), says(text)) == (["refusal"] if found else [])
 
 
 def test_a_call_is_no_refusal():
-    assert Refusal().detect(turn(), says("I can't help with that.", ("handover", "{}"))) == []
+    assert kinds(Refusal(), turn(), says("I can't help with that.", ("handover", "{}"))) == []
 
 
 JSON_MODE = {"type": "json_object"}
@@ -91,7 +98,7 @@ STRICT = {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}}
     ],
 )
 def test_declared_json(declared, text, found):
-    assert Malformed().detect(asked(response_format=declared), says(text)) == (["malformed"] if found else [])
+    assert kinds(Malformed(), asked(response_format=declared), says(text)) == (["malformed"] if found else [])
 
 
 @pytest.mark.parametrize(
@@ -114,7 +121,7 @@ def test_declared_json(declared, text, found):
 )
 def test_tool_arguments(parameters, arguments, found):
     given = asked(tools=[tool(parameters=parameters)])
-    assert Malformed().detect(given, says("", ("get_order", arguments))) == (["malformed"] if found else [])
+    assert kinds(Malformed(), given, says("", ("get_order", arguments))) == (["malformed"] if found else [])
 
 
 def test_no_schema_is_fetched(monkeypatch):
@@ -123,23 +130,23 @@ def test_no_schema_is_fetched(monkeypatch):
     asked_for = []
     monkeypatch.setattr(urllib.request, "urlopen", lambda *given, **_: asked_for.append(given))
     schema = {"type": "object", "properties": {"a": {"$ref": "https://x.example/never"}}}
-    assert Malformed().detect(asked(tools=[tool(parameters=schema)]), says("", ("get_order", '{"a": 1}'))) == []
+    assert kinds(Malformed(), asked(tools=[tool(parameters=schema)]), says("", ("get_order", '{"a": 1}'))) == []
     assert asked_for == []
 
 
 def test_a_call_that_is_written_out_in_a_fence():
     given = asked(tools=[tool()])
-    assert Malformed().detect(given, says('```python\n[get_order(order="x")]\n```')) == ["malformed"]
-    assert Malformed().detect(given, says('[get_order(order="x")]')) == []
-    assert Malformed().detect(given, says("```\npip install x\n```")) == []
+    assert kinds(Malformed(), given, says('```python\n[get_order(order="x")]\n```')) == ["malformed"]
+    assert kinds(Malformed(), given, says('[get_order(order="x")]')) == []
+    assert kinds(Malformed(), given, says("```\npip install x\n```")) == []
 
 
 def test_unknown_tool():
     given = asked(tools=[tool(), {"type": "function"}])
-    assert UnknownTool().detect(given, says("", ("get_order", "{}"))) == []
-    assert UnknownTool().detect(given, says("", ("get_order", "{}"), ("drop_table", "{}"))) == ["unknown_tool"]
-    assert UnknownTool().detect(asked(), says("", ("get_order", "{}"))) == ["unknown_tool"]
-    assert UnknownTool().detect(given, says("get_orders")) == []
+    assert kinds(UnknownTool(), given, says("", ("get_order", "{}"))) == []
+    assert kinds(UnknownTool(), given, says("", ("get_order", "{}"), ("drop_table", "{}"))) == ["unknown_tool"]
+    assert kinds(UnknownTool(), asked(), says("", ("get_order", "{}"))) == ["unknown_tool"]
+    assert kinds(UnknownTool(), given, says("get_orders")) == []
 
 
 PII = {
@@ -161,14 +168,14 @@ PII = {
 
 @pytest.mark.parametrize(("text", "found"), list(PII.items()))
 def test_personal_data(text, found):
-    assert PiiLeak().detect(turn(), says(text)) == (["pii_leak"] if found else [])
+    assert kinds(PiiLeak(), turn(), says(text)) == (["pii_leak"] if found else [])
 
 
 @pytest.mark.parametrize("text", [text for text, found in PII.items() if found])
 def test_what_the_turn_holds_is_no_leak(text):
     squeezed = text.replace(" ", "").replace("(415)", "415")
-    assert PiiLeak().detect(asked("user: " + squeezed), says(text)) == []
-    assert PiiLeak().detect(asked("tool: " + text.lower(), "user: x"), says(text)) == []
+    assert kinds(PiiLeak(), asked("user: " + squeezed), says(text)) == []
+    assert kinds(PiiLeak(), asked("tool: " + text.lower(), "user: x"), says(text)) == []
 
 
 def test_luhn():
@@ -195,11 +202,11 @@ GROUND = ("system: Express costs 4.90 EUR.", "user: I paid 20 USD for AB-10234, 
     ],
 )
 def test_ungrounded_fact(text, found):
-    assert UngroundedFact().detect(asked(*GROUND), says(text)) == (["ungrounded_fact"] if found else [])
+    assert kinds(UngroundedFact(), asked(*GROUND), says(text)) == (["ungrounded_fact"] if found else [])
 
 
 def test_a_turn_that_is_too_long_grounds_everything():
-    assert UngroundedFact().detect(asked("user: " + "x" * 100_001), says("$99")) == []
+    assert kinds(UngroundedFact(), asked("user: " + "x" * 100_001), says("$99")) == []
 
 
 @pytest.mark.parametrize(
@@ -218,10 +225,10 @@ def test_a_turn_that_is_too_long_grounds_everything():
 )
 def test_claimed_action(text, found):
     given = asked("user: Cancel it", tools=[tool()])
-    assert ClaimedAction().detect(given, says(text)) == (["claimed_action"] if found else [])
-    assert ClaimedAction().detect(asked("user: Cancel it"), says(text)) == []
-    assert ClaimedAction().detect(given, says(text, ("get_order", "{}"))) == []
-    assert ClaimedAction().detect(asked("tool: done", "user: ?", tools=[tool()]), says(text)) == []
+    assert kinds(ClaimedAction(), given, says(text)) == (["claimed_action"] if found else [])
+    assert kinds(ClaimedAction(), asked("user: Cancel it"), says(text)) == []
+    assert kinds(ClaimedAction(), given, says(text, ("get_order", "{}"))) == []
+    assert kinds(ClaimedAction(), asked("tool: done", "user: ?", tools=[tool()]), says(text)) == []
 
 
 EN = "Your order is on its way to you and will be there soon."
@@ -229,12 +236,12 @@ DE = "Ihre Bestellung ist auf dem Weg und wird bald bei Ihnen sein."
 
 
 def test_language_mismatch():
-    assert LanguageMismatch().detect(asked("user: " + DE), says(EN)) == ["language_mismatch"]
-    assert LanguageMismatch().detect(asked("user: " + DE), says(DE)) == []
-    assert LanguageMismatch().detect(asked("user: ok?"), says(EN)) == []
-    assert LanguageMismatch().detect(asked("user: " + DE, "user: ok?"), says(EN)) == []
-    assert LanguageMismatch().detect(asked("user: " + DE), says("OK.")) == []
-    assert LanguageMismatch().detect(asked("system: " + DE), says(EN)) == []
+    assert kinds(LanguageMismatch(), asked("user: " + DE), says(EN)) == ["language_mismatch"]
+    assert kinds(LanguageMismatch(), asked("user: " + DE), says(DE)) == []
+    assert kinds(LanguageMismatch(), asked("user: ok?"), says(EN)) == []
+    assert kinds(LanguageMismatch(), asked("user: " + DE, "user: ok?"), says(EN)) == []
+    assert kinds(LanguageMismatch(), asked("user: " + DE), says("OK.")) == []
+    assert kinds(LanguageMismatch(), asked("system: " + DE), says(EN)) == []
 
 
 PROMPT = " ".join(f"rule{number}" for number in range(60))
@@ -243,10 +250,10 @@ PROMPT = " ".join(f"rule{number}" for number in range(60))
 @pytest.mark.parametrize(("start", "count", "found"), [(0, 60, True), (7, 25, True), (30, 25, True), (7, 24, False)])
 def test_prompt_leak(start, count, found):
     recited = "Well: " + "  ".join(PROMPT.split()[start : start + count]).upper() + " is what I know. " + "and " * 30
-    kinds = ["prompt_leak"] if found else []
-    assert PromptLeak().detect(asked("system: " + PROMPT, "user: ?"), says(recited)) == kinds
-    assert PromptLeak().detect(asked("system: " + PROMPT, "user: " + PROMPT), says(recited)) == []
-    assert PromptLeak().detect(asked("user: ?"), says(recited)) == []
+    expected = ["prompt_leak"] if found else []
+    assert kinds(PromptLeak(), asked("system: " + PROMPT, "user: ?"), says(recited)) == expected
+    assert kinds(PromptLeak(), asked("system: " + PROMPT, "user: " + PROMPT), says(recited)) == []
+    assert kinds(PromptLeak(), asked("user: ?"), says(recited)) == []
 
 
 @pytest.mark.parametrize(
@@ -262,7 +269,7 @@ def test_prompt_leak(start, count, found):
     ],
 )
 def test_repetition(text, found):
-    assert Repetition().detect(turn(), says(text)) == (["repetition"] if found else [])
+    assert kinds(Repetition(), turn(), says(text)) == (["repetition"] if found else [])
 
 
 ALL = [
@@ -272,7 +279,7 @@ ALL = [
 
 @pytest.mark.parametrize("detector", ALL)
 def test_where_nothing_was_said_nothing_is_found(detector):
-    assert detector().detect(turn(), failed("timeout")) == []
+    assert kinds(detector(), turn(), failed("timeout")) == []
 
 
 DATA = Path(os.environ.get("SHADOW_DATA_DIR", Path(__file__).parents[2].parent / "shared" / "data"))
@@ -291,8 +298,8 @@ def test_a_silent_format_break_between_two_versions_of_a_model():
             row = json.loads(line)
             if row["model"] in found and row["task_id"] in offered:
                 tools = [{"type": "function", "function": function} for function in offered[row["task_id"]]]
-                kinds = Malformed().detect(asked("user: x", tools=tools), says(row["reply"]["text"]))
-                found[row["model"]].append("malformed" in kinds)
+                found_kinds = kinds(Malformed(), asked("user: x", tools=tools), says(row["reply"]["text"]))
+                found[row["model"]].append("malformed" in found_kinds)
     old, new = (sum(each) / len(each) for each in found.values())
     print(f"fenced calls: {old:.3f} of the older model's replies, {new:.3f} of the newer one's")
     assert old < 0.05

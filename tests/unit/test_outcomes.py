@@ -3,14 +3,21 @@
 import pytest
 
 from shadow.comparator import outcomes
-from shadow.comparator.compare import compare
+from shadow.comparator.compare import compare as compared
+from shadow.comparator.evaluator import Evaluator
 from shadow.comparator.join import Held, Resolved
-from shadow.events import Comparison, GenAI, Message, Score, decode
+from shadow.events import Comparison, Failure, GenAI, Message, Score, decode
 from shadow.failures.transport import Transport
+from shadow.slices.depth import Depth
+from shadow.slices.metadata import Metadata
 from shadow.topology import ARM_REPLIES, REPLIES, TURNS
 from tests.fixtures.events import failed, reply, turn
 
 DETECTORS = {"transport": Transport()}
+
+
+def compare(pairs, **families):
+    return compared(pairs, evaluator=Evaluator(**families), evaluator_revision="e1", now_s=1_790_000_002.0)
 
 
 class Fixed:
@@ -29,11 +36,13 @@ class Broken:
         return [Score(value=0.5) for _ in pairs]
 
 
-def resolved(production, arm, *, expired=False, name="better"):
+def resolved(production, arm, *, expired=False, name="better", **fields):
     def held(event, topic):
         return Held(event.to_json(), (topic, 3), 1_790_000_001.0, event) if event else None
 
-    return Resolved(2, held(turn(), TURNS), name, "r1", held(production, REPLIES), held(arm, ARM_REPLIES), expired)
+    return Resolved(
+        2, held(turn(**fields), TURNS), name, "r1", held(production, REPLIES), held(arm, ARM_REPLIES), expired
+    )
 
 
 def one(production, arm, *, expired=False, measures=None):
@@ -41,7 +50,6 @@ def one(production, arm, *, expired=False, measures=None):
         [resolved(production, arm, expired=expired)],
         measures=measures or {"fixed": Fixed()},
         detectors=DETECTORS,
-        now_s=1_790_000_002.0,
     )
     (comparison,) = done.comparisons
     assert decode(Comparison, comparison.to_json(), b"c1") == comparison  # what is built unchecked is valid
@@ -100,7 +108,6 @@ def test_a_measure_that_fails_on_one_pair_costs_only_that_score():
         [resolved(reply(), reply(arm="better")), resolved(reply(), reply(arm="control"), name="control")],
         measures={"broken": Broken(), "fixed": Fixed()},
         detectors=DETECTORS,
-        now_s=1_790_000_002.0,
     )
     better, control = (comparison.measures for comparison in done.comparisons)
     assert better["broken"].value == 0.5
@@ -118,10 +125,35 @@ def test_a_detector_that_raises_never_costs_a_comparison():
         [resolved(reply(), reply(arm="better"))],
         measures={},
         detectors={"raises": Raises(), **DETECTORS},
-        now_s=1_790_000_002.0,
     )
     assert done.comparisons[0].outcome == "compared"
+    assert done.comparisons[0].candidate.abstained == ["raises"]
     assert done.plugin_errors
+
+
+def test_a_turn_is_in_its_slices_and_a_slicer_that_strays_costs_only_its_own():
+    class Raises:
+        names = ("never",)
+
+        def slices(self, turn):  # noqa: ARG002 (the family's signature)
+            raise KeyError("x")
+
+    class Strays(Raises):
+        def slices(self, turn):  # noqa: ARG002 (the family's signature)
+            return {"never": "", "invented": ""}
+
+    slicers = {"raises": Raises(), "strays": Strays(), "depth": Depth(), "metadata": Metadata({"channel": ["chat"]})}
+    pair = resolved(reply(), reply(arm="better"), metadata={"channel": "chat"})
+    done = compare([pair], measures={}, detectors=DETECTORS, slicers=slicers)
+    assert done.comparisons[0].slices == ["channel=chat", "depth=1", "never"]
+    assert len(done.plugin_errors) == 2
+
+
+def test_a_failure_carries_its_cause_cut_short():
+    long = failed("timeout", "better")
+    long = long.model_copy(update={"failure": Failure(kind="timeout", detail="x" * 9_999)})
+    (comparison,) = compare([resolved(reply(), long)], detectors=DETECTORS).comparisons
+    assert comparison.candidate.causes == {"timeout": "x" * 200}
 
 
 def test_a_pair_without_reply_and_without_expiry_is_a_fault_of_the_join():
