@@ -48,6 +48,9 @@ SLOW_CALLS: Final = 200
 SILENT_TURNS: Final = 200
 """Turns in a quarter of an hour that the shadow read while an arm was not asked once."""
 
+ANY: Final = 1
+"""Of what an alert does not bear at all."""
+
 STALE_S: Final = 600.0
 COVERAGE_RATIO: Final = 0.95
 BEHIND_S: Final = 300.0
@@ -61,3 +64,10 @@ UNBALANCED_TURNS: Final = 500
 def burn_limit(objective: str, factor: float) -> float:
     """The share of bad events at which the budget burns ``factor`` times faster than it may."""
     return factor * (1 - OBJECTIVES[objective])
+
+
+def thresholds() -> set[float]:
+    """Every number that a panel may have as a threshold."""
+    burns = {burn_limit(objective, factor) for objective in OBJECTIVES for factor, *_ in BURNS}
+    ratios = {FAILING_RATIO, EXCESS_DIVERGENCE, COVERAGE_RATIO, SATURATED_RATIO, SERIES_RATIO, UNBALANCED_RATIO}
+    return burns | ratios | {ANY, STALE_S, BEHIND_S, FRESH_S, SERIES_RATIO * SAMPLE_LIMIT}

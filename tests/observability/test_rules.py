@@ -38,11 +38,15 @@ def case(what: str, given: list[tuple[str, str]], *expected: dict[str, Any]) -> 
     return {"name": what, "interval": "1m", "input_series": inputs, "promql_expr_test": list(expected)}
 
 
-def promtool(folder: Path, *cases: dict[str, Any]) -> None:
+def written() -> dict[str, Any]:
+    """The rule files, as they are generated."""
+    return {name: yaml.safe_load(WRITTEN[name]) for name in RULE_FILES}
+
+
+def promtool(folder: Path, *cases: dict[str, Any], documents: dict[str, Any] | None = None) -> None:
     """Run unit tests against the rules as they are generated, but every five minutes: a tenth of the time."""
     names = []
-    for name in RULE_FILES:
-        document = yaml.safe_load(WRITTEN[name])
+    for name, document in (documents or written()).items():
         for group in document["groups"]:
             group["interval"] = "5m"
             names.append(group["name"])
@@ -77,8 +81,12 @@ def test_every_alert_has_a_case_and_a_runbook() -> None:
 
 @pytest.mark.parametrize("given", CASES, ids=lambda given: given.alert)
 def test_an_alert_is_quiet_at_its_boundary_and_fires_beyond(given: Case, tmp_path: Path) -> None:
+    promtool(tmp_path, *cases_of(given))
+
+
+def cases_of(given: Case) -> list[dict[str, Any]]:
     quiet = [case(f"quiet {n}", each, firing(given.alert, given.at)) for n, each in enumerate(given.quiet)]
-    promtool(tmp_path, *quiet, case("firing", given.firing, firing(given.alert, given.at, *given.labels)))
+    return [*quiet, case("firing", given.firing, firing(given.alert, given.at, *given.labels))]
 
 
 def burning(*pairs: tuple[str, str]) -> list[dict[str, str]]:
