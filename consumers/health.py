@@ -84,20 +84,20 @@ class Standing:
     def __init__(self, metrics: Metrics, group: str) -> None:
         self._metrics = metrics
         self._group = group
-        self._shown: set[tuple[str, str]] = set()
+        self._shown: set[tuple[str, ...]] = set()
 
     def show(self, reading: Reading, done: dict[tuple[str, int], int]) -> None:
         """``done``: the next offset to commit of each partition, where it is known."""
-        shown = set()
+        now: dict[tuple[str, ...], float] = {}
         for (topic, partition), place in reading.places.items():
             labels = (self._group, topic, str(partition))
             committed = done.get((topic, partition), place.next)
             if place.end is not None and committed is not None:
-                self._metrics.gauge("shadow_consumer_lag_records", *labels).set(max(0, place.end - committed))
-                shown.add((topic, str(partition)))
+                now["shadow_consumer_lag_records", *labels] = max(0, place.end - committed)
             if place.read_until_s is not None:
-                self._metrics.gauge("shadow_consumer_read_until_timestamp_seconds", *labels).set(place.read_until_s)
-                shown.add((topic, str(partition)))
-        for topic, number in self._shown - shown:
-            self._metrics.forget(topic=topic, partition=number)
-        self._shown = shown
+                now["shadow_consumer_read_until_timestamp_seconds", *labels] = place.read_until_s
+        for child, value in now.items():
+            self._metrics.gauge(*child).set(value)
+        for child in self._shown - now.keys():
+            self._metrics.remove(*child)
+        self._shown = set(now)

@@ -70,8 +70,14 @@ class Metrics:
         for rest in product(*(label.values for label in family.labels[len(given) :])):
             self._bind(name, (*given, *rest))
 
+    def remove(self, name: str, *labels: str) -> None:
+        """Export this child no more; nothing if it is not there. Its values stay known: the bound counts them."""
+        if self._children.pop((name, labels), None) is not None:
+            self._families[name].remove(*labels)
+            self._count(-BY_NAME[name].samples)
+
     def forget(self, **labels: str) -> None:
-        """Export nothing any more that has all these labels: of a partition that was taken away, of a retired arm.
+        """Export nothing any more that has all these labels, of a retired arm for example, and forget their values.
 
         Whoever holds such a child can go on using it, to no effect. Raises :class:`ValueError` without labels.
         """
@@ -81,9 +87,7 @@ class Metrics:
             family = BY_NAME[name]
             bound = dict(zip(family.label_names, values, strict=True))
             if all(bound.get(label) == value for label, value in labels.items()):
-                del self._children[name, values]
-                self._families[name].remove(*values)
-                self._count(-family.samples)
+                self.remove(name, *values)
         for label, value in labels.items():
             if not any(value in values for name, values in self._children if label in BY_NAME[name].label_names):
                 self._seen[label].discard(value)

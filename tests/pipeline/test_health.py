@@ -152,6 +152,45 @@ def test_readiness_turns_with_what_happens(system: Probed, embedded: str) -> Non
     assert all(process.poll() is None for process in system.processes.values())
 
 
+DEAF = """
+import asyncio, sys
+from aiokafka.consumer.fetcher import Fetcher
+from consumers import progress
+progress.STALL_S = progress.SILENT_S = 1.0
+heard = 0
+
+async def fall_silent(self, *given, real=Fetcher._proc_fetch_request):
+    global heard
+    heard += 1
+    if heard > 30:
+        await asyncio.sleep(3600)
+    return await real(self, *given)
+
+Fetcher._proc_fetch_request = fall_silent
+from consumers.__main__ import main
+sys.argv = ["consumers", "comparator", "--config", sys.argv[1]]
+sys.exit(main())
+"""
+
+
+def test_a_process_that_stands_still_ends_for_whoever_restarts_it(system: Probed, embedded: str) -> None:
+    """A comparator whose client hears nothing more ends with 1 and says why; the next one goes on from its commit."""
+    log = system.folder / "deaf.log"
+    with log.open("wb") as output:
+        command = [sys.executable, "-W", "ignore", "-c", DEAF, str(system.file)]
+        deaf = subprocess.Popen(command, stdout=output, stderr=output, cwd=ROOT)
+    try:
+        deadline = time.monotonic() + 60
+        while deaf.poll() is None:
+            write_raw([embedded], turns=10, rate=100, run=f"at{time.monotonic()}", twice=False, garbage=False)
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.5)
+    finally:
+        deaf.kill()
+    assert deaf.wait() == 1
+    assert "stands_still" in log.read_text()
+
+
 async def test_a_stream_that_stands_still_is_noticed_and_ended(embedded: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The client goes on and brings nothing, though the broker has records: not ready first, then the end."""
     monkeypatch.setattr(progress, "STALL_S", 1.0)
