@@ -151,9 +151,12 @@ class Comparator(Section):
 class Slices(Section):
     """Turn properties that verdicts are split by: 24 at most, all values together."""
 
-    use: list[str] = Field(default=["depth"], description="Slicers in use, by entry-point name.")
+    use: list[str] = Field(
+        default=["depth", "tone_shift", "language", "long_context", "tool_use", "edge_input", "edge_kind"],
+        description="Slicers in use, by entry-point name. The default ones have 19 slices, `edge_kind` 6 of them.",
+    )
     metadata: dict[MetadataName, list[str]] = Field(
-        default={}, description="Closed metadata fields and their values; others fold into __other__."
+        default={}, description="Closed metadata fields and their values; a value that is not named is FIELD=other."
     )
 
 

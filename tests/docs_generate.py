@@ -73,7 +73,7 @@ MEANINGS: Final[dict[str, str]] = {
     "Config.control": "Production's model asked again: the noise floor.",
     "Config.candidates": "Whom production may be replaced by.",
     "Config.comparator": "How replies are joined to turns.",
-    "Config.slices": "Turn properties that verdicts are split by. Checked, and not used before the gate is there.",
+    "Config.slices": "Turn properties that verdicts are split by. Each comparison carries them; no verdict yet.",
     "Config.gate": "When a candidate may be promoted.",
     "Config.broker": "Where Kafka stands.",
     "Config.ledger": "Where comparisons are stored.",

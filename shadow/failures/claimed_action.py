@@ -65,5 +65,5 @@ class ClaimedAction:
         if any(message.role == "tool" or message.tool_calls for message in turn.messages):
             return NOTHING
         text = reply.message.text[:MAX_CHARACTERS].lower().replace("’", "'")
-        found = _CLAIMS.search(text) if any(hint in text for hint in _HINTS) else None
+        found = _CLAIMS.search(text) if any(map(text.__contains__, _HINTS)) else None
         return {"claimed_action": f"{found[0].rpartition(' ')[2]!r}, and no tool is called"} if found else NOTHING

@@ -10,7 +10,7 @@ from shadow.text.language import language
 
 
 class LanguageMismatch:
-    """``language_mismatch``: the reply's language is not that of the customer's last message. About 22 us.
+    """``language_mismatch``: the reply's language is not that of the customer's last message. About 13 us.
 
     Only where both are certain; short messages seldom are. Source: ``shadow.text.language``.
     """

@@ -54,5 +54,5 @@ class Refusal:
         if reply.message is None or reply.message.tool_calls:
             return NOTHING
         text = reply.message.text[:MAX_CHARACTERS].lower().replace("’", "'")
-        found = _SAYS_NO.search(text) if any(hint in text for hint in _HINTS) else None
+        found = _SAYS_NO.search(text) if any(map(text.__contains__, _HINTS)) else None
         return {"refusal": f"says {found[0]!r}"} if found else NOTHING

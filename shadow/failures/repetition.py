@@ -17,6 +17,7 @@ TIMES: Final = 3
 NEW: Final = 0.5
 SHARE: Final = 0.4
 
+STUCK: Final = 40
 _STUCK: Final = re.compile(r"([^\W_])\1{39}")
 
 
@@ -35,7 +36,7 @@ class Repetition:
             return NOTHING
         text = reply.message.text[:MAX_CHARACTERS]
         words = text.lower().split()[:MAX_WORDS]
-        if any(len(word) >= 40 and _STUCK.search(word) for word in words):  # noqa: PLR2004 (the pattern's length)
+        if len(max(words, key=len, default="")) >= STUCK and any(map(_STUCK.search, words)):
             return {"repetition": "one character, 40 times in a row"}
         if len(words) < MIN_WORDS or len(set(words)) > NEW * len(words):
             return NOTHING

@@ -73,4 +73,4 @@ def _hands_over(message: Message) -> bool | None:
     if any(_TOOL.search(call.function.name[:200]) for call in (message.tool_calls or [])[:64]):
         return True
     text = text.lower()
-    return any(hint in text for hint in _HINTS) and _HANDS_OVER.search(text) is not None
+    return any(map(text.__contains__, _HINTS)) and _HANDS_OVER.search(text) is not None

@@ -13,7 +13,7 @@ UNSUPPORTED: Final = Score(abstained="unsupported_language")
 
 
 class Tone:
-    """Half the distance of the replies' tones, 0..1. About 25 us.
+    """Half the distance of the replies' tones, 0..1. About 15 us.
 
     A rough sign by few words: read it against the control arm. Abstains where a reply has no text, or its language is
     uncertain or none of en, de, pt, es. Source: own lexicon, see ``shadow.text.tone``.

@@ -151,7 +151,7 @@ CATALOGUE: Final[tuple[Family, ...]] = (
                ("comparator",), SECONDS),
     _gauge("shadow_state_turns", (), "Turns that wait for a reply in this process.", ("comparator",)),
     _counter("shadow_comparisons", (of.CANDIDATE, of.SLICE, of.GUARDRAIL, of.CHECKED), "Comparisons by what a check "
-             "says of them.", ("comparator",), planned="slices, and a limit per check"),
+             "says of them.", ("comparator",), planned="a limit per check"),
     # recorder
     _counter("shadow_ledger_rows", (of.STORED,), "Comparisons given to the ledger.", ("recorder",)),
     _histogram("shadow_ledger_transaction_seconds", (), "Time of one ledger transaction.", ("recorder",), FAST),

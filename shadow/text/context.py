@@ -7,11 +7,13 @@ from typing import Final
 
 _DASHES: Final = re.compile(r"[^\w@./]+|_+")
 _DELETED: Final = bytes(set(range(256)) - set(b"0123456789"))
+_NO_VALUE: Final = bytes(code for code in range(128) if _DASHES.match(chr(code)))
 
 
 def squeezed(text: str) -> str:
     """``text`` in one case, without white space, dashes and other punctuation; dots, slashes and ``@`` stay."""
-    return _DASHES.sub("", text.casefold())
+    text = text.casefold()
+    return text.encode().translate(None, _NO_VALUE).decode() if text.isascii() else _DASHES.sub("", text)
 
 
 def digits_of(text: str) -> str:

@@ -110,6 +110,9 @@ _NUMBER: Final = re.compile(_N)
 _SIGNED: Final = re.compile(r"\d+")
 _SKIP: Final = frozenset("-_")
 _THOUSAND: Final = 3
+_EXACT: Final = 28
+"""Digits that ``Decimal`` keeps."""
+_PLAIN: Final = re.compile(r"[0-9]+\Z").match
 _MONTH_DAYS: Final = 31
 _YEAR_MONTHS: Final = 12
 
@@ -136,7 +139,7 @@ def _facts(text: str, *, cut: bool) -> Facts:
     if not _WORDS.keys().isdisjoint(words):
         found.update(_spelt(words))
     for match in _matches(" ".join(words)):
-        fact = _READERS[str(match.lastgroup)](match.group())
+        fact = _value(match.lastgroup, match.group())
         if fact is not None:
             found.add(fact)
             if len(found) >= MAX_FACTS:
@@ -162,13 +165,19 @@ def _matches(text: str) -> Iterator[re.Match[str]]:
         yield match
 
 
+@lru_cache(maxsize=4_096)
+def _value(group: str | None, text: str) -> tuple[Kind, str] | None:
+    """The fact that a match means; both replies to a turn mostly state the same ones."""
+    return _READERS[str(group)](text)
+
+
 def _spelt(words: list[str]) -> Iterator[tuple[Kind, str]]:
     """Durations whose number is a word: ``two weeks``, ``five business days``."""
-    for at, word in enumerate(words[:-1]):
-        if word in _WORDS:
-            match = _SPELT.match(" ".join(words[at + 1 : at + 4]))
-            if match is not None and (fact := _duration(f"{_WORDS[word]} {match.group()}")) is not None:
-                yield fact
+    for at in [at for at, word in enumerate(words) if word in _WORDS]:
+        match = _SPELT.match(" ".join(words[at + 1 : at + 4]))
+        fact = _value("duration", f"{_WORDS[words[at]]} {match.group()}") if match is not None else None
+        if fact is not None:
+            yield fact
 
 
 def numbers(text: str) -> set[str]:
@@ -197,6 +206,10 @@ def _decimal(text: str) -> str:
     text = text.replace("\u202f", "").replace("\u00a0", "")
     if text.isdecimal() and text.isascii() and text[0] != "0":
         return text
+    whole, _, part = text.partition(".")
+    if _PLAIN(whole) and _PLAIN(part) and whole[0] != "0" and len(part) != _THOUSAND and len(text) <= _EXACT:
+        part = part.rstrip("0")
+        return f"{whole}.{part}" if part else whole
     comma, dot = text.rfind(","), text.rfind(".")
     mark = "," if comma > dot else "."
     at = max(comma, dot)

@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from shadow.text.language import language
+from shadow.text.words import words
 
 MAX_CHARACTERS: Final = 2_000
 
@@ -29,7 +29,6 @@ _COLD: Final = {
     "es": "desafortunadamente lamentablemente imposible culpa ridículo estúpido tontería inútil nunca obviamente absurdo",
 }
 _VALUE: Final = {name: dict.fromkeys(_WARM[name].split(), 1) | dict.fromkeys(_COLD[name].split(), -1) for name in _WARM}
-_WORD: Final = re.compile(r"\w+")
 
 
 def tone(text: str) -> float | None:
@@ -40,5 +39,5 @@ def tone(text: str) -> float | None:
     values = _VALUE.get(language(text) or "")
     if values is None:
         return None
-    found = [values[word] for word in _WORD.findall(text[:MAX_CHARACTERS].lower()) if word in values]
+    found = [values[word] for word in words(text[:MAX_CHARACTERS]) if word in values]
     return sum(found) / (len(found) + 1)

@@ -17,7 +17,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import comparator, latency, memory, mirror, production, tap
+from tests.benchmarks import comparator, latency, memory, mirror, plugins, production, tap
 from tests.benchmarks.figure import Figure, Scale
 from tests.fixtures import brokers
 
@@ -32,6 +32,8 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "tap": tap.figures,
     "production": production.figures,
 }
+
+WITHOUT_BROKER: Final[dict[str, Callable[[Scale], Iterator[Figure]]]] = {"plugins": plugins.figures}
 
 
 @contextmanager
@@ -51,13 +53,17 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--broker", choices=("embedded", "kafka"))
-    parser.add_argument("--only", choices=sorted(BENCHMARKS))
+    parser.add_argument("--only", choices=sorted([*BENCHMARKS, *WITHOUT_BROKER]))
     given = parser.parse_args()
     scale, console = Scale.quick() if given.quick else Scale(), Console(width=110)
     if given.profile:
         console.print(comparator.profile(scale))
         return
     table = Table("broker", "what", "measured", "yardstick", "ratio or goal", title="Benchmarks")
+    for name, alone in WITHOUT_BROKER.items():
+        for figure in alone(scale) if given.only in (None, name) else ():
+            console.print(f"no broker: {figure}")
+            table.add_row("none", *figure.row())
     for kind in [given.broker] if given.broker else ["embedded", "kafka"]:
         for name, benchmark in BENCHMARKS.items():
             if given.only not in (None, name):

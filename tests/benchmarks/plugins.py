@@ -1,7 +1,7 @@
-"""What each measure and each failure detector costs: ``python -m tests.benchmarks.plugins``. No broker, no process.
+"""What each measure, failure detector and slicer costs: ``python -m tests.benchmarks.plugins``. No broker, no process.
 
-On typical support pairs in batches, no pair twice, so that nothing is remembered; the best of the rounds is
-printed, in CPU time.
+On typical support pairs in batches, no pair twice: nothing is remembered but what two plug-ins read of one text, the
+system prompt and common words. The best of the rounds is printed, in CPU time.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from shadow import plugins
-from shadow.config import Comparator
+from shadow.config import Comparator, Slices
 from shadow.events import Message, Reply, Turn
 from shadow.measures import Pair
 from tests.benchmarks.figure import Figure, Scale
 from tests.fixtures import events
 
 GOAL_US = 250.0
+SLICERS_GOAL_US = 30.0
 BATCH = 250
 _TOOLS = [
     {"type": "function", "function": {"name": "get_order", "parameters": {"type": "object", "required": ["order"]}}}
@@ -26,13 +27,15 @@ _SYSTEM = "You are the support assistant of a shop. Refunds take 5 business days
 
 
 def pairs(count: int, salt: int) -> list[tuple[Turn, Reply, Reply]]:
-    """Different turns with two replies of forty words; one in ten calls a tool."""
+    """Different turns, the second of their conversations, with two replies of forty words; one in ten calls a tool."""
     made = []
     for number in range(count):
         order, amount = f"AB-{salt}{number:05}", f"{20 + number % 70}.{number % 90 + 10}"
         asked = f"Where is my order {order}? I paid {amount} EUR on 3 May 2026 and have heard nothing since."
-        messages = [Message(role="system", content=_SYSTEM), Message(role="user", content=asked)]
-        turn = events.turn(f"c{salt}:{number}", messages=messages, tools=_TOOLS)
+        talk = [("system", _SYSTEM), ("user", f"Hello, this is customer {salt}-{number}, can you help me?")]
+        talk += [("assistant", "Of course. What would you like to know?"), ("user", asked)]
+        messages = [Message(role=role, content=text) for role, text in talk]
+        turn = events.turn(f"c{salt}:{number}", messages=messages, turn_index=1, tools=_TOOLS)
         one = (
             f"Thank you for your message. I looked it up for you: {order} was sent on 2026-05-04 and should reach you "
         )
@@ -53,8 +56,9 @@ def pairs(count: int, salt: int) -> list[tuple[Turn, Reply, Reply]]:
 
 
 def costs(rounds: int) -> dict[str, float]:
-    """Microseconds a pair of each default measure and each detector (for both of its replies)."""
+    """Microseconds a pair of each default measure and detector (for both replies), a turn of each default slicer."""
     measures, detectors = plugins.measures([*Comparator().measures, "tone"]), plugins.detectors()
+    slicers = plugins.slicers(Slices().use, {})
     best: dict[str, float] = {}
     for salt in range(rounds):
         batch = pairs(BATCH, salt)
@@ -65,6 +69,8 @@ def costs(rounds: int) -> dict[str, float]:
             work()
             best[name] = min(best.get(name, 1e9), (time.process_time() - began) / BATCH * 1e6)
 
+        for name, slicer in slicers.items():
+            timed(f"slicer {name}", lambda s=slicer, b=batch: [s.slices(turn) for turn, *_ in b])
         for name, detector in detectors.items():
             timed(
                 f"failure {name}",
@@ -76,12 +82,14 @@ def costs(rounds: int) -> dict[str, float]:
 
 
 def figures(scale: Scale) -> Iterator[Figure]:
-    """One line for each plug-in, then the defaults together."""
+    """One line for each plug-in, then the slicers, then all that is on by default."""
     found = costs(5 * scale.rounds)
     for name, cost in sorted(found.items(), key=lambda item: -item[1]):
-        yield Figure(name, f"{cost:.1f} us", "", "a pair")
+        yield Figure(name, f"{cost:.1f} us", "", "a turn" if name.startswith("slicer") else "a pair")
+    slicers = sum(cost for name, cost in found.items() if name.startswith("slicer"))
+    yield Figure("default slicers", f"{slicers:.0f} us", f"{SLICERS_GOAL_US:.0f} us", "a turn; goal")
     total = sum(found.values()) - found["measure tone"]
-    yield Figure("default measures and all detectors", f"{total:.0f} us", f"{GOAL_US:.0f} us", "a pair; goal")
+    yield Figure("default measures, detectors and slicers", f"{total:.0f} us", f"{GOAL_US:.0f} us", "a pair; goal")
 
 
 if __name__ == "__main__":
