@@ -39,13 +39,17 @@ class Counts:
         for stage in ("join", "compare", "deliver"):
             metrics.prepare("shadow_stage_events", stage)
             metrics.histogram("shadow_stage_duration_seconds", stage)
+        self._divergence = {
+            (arm.name, measure): metrics.histogram("shadow_divergence_ratio", arm.name, measure)
+            for arm in config.arms
+            for measure in config.comparator.measures
+        }
         for arm in config.arms:
             introduce(arm, metrics)
             metrics.prepare("shadow_failures", arm.name)
             for ending in ENDINGS:
                 metrics.counter("shadow_outcomes", arm.name, *ending)
             for measure in config.comparator.measures:
-                metrics.histogram("shadow_divergence_ratio", arm.name, measure)
                 metrics.counter("shadow_abstentions", arm.name, measure)
 
     @contextmanager
@@ -95,7 +99,7 @@ class Counts:
                 if score.value is None:
                     abstained[arm, name] += 1
                 else:
-                    self._metrics.histogram("shadow_divergence_ratio", arm, name).observe(score.value)
+                    self._divergence[arm, name].observe(score.value)
             if comparison.production_replied_at is not None:
                 self._delay.observe(max(0.0, comparison.compared_at - comparison.production_replied_at))
         for labels, count in outcomes.items():
