@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from shadow.events import CONTROL, PRODUCTION, ArmName
+from shadow.thresholds import DEFAULTS, PREFIX_MEASURES, Threshold
 
 ENV_CONFIG: Final = "SHADOW_CONFIG"
 ENV_BROKER_URL: Final = "SHADOW_BROKER_URL"
@@ -137,7 +138,7 @@ class Production(Section):
 
 
 class Comparator(Section):
-    """How replies are joined to turns."""
+    """How replies are joined to turns, and how they are judged."""
 
     join_window_s: Positive = Field(180.0, description="A turn's missing replies expire this long after its arrival.")
     max_waiting_turns: Annotated[int, Field(ge=100)] = Field(
@@ -146,6 +147,48 @@ class Comparator(Section):
     measures: list[str] = Field(
         default=["semantic", "lexical", "facts", "action", "escalation", "length", "language"], min_length=1
     )
+    thresholds: dict[str, Threshold] = Field(
+        default={}, description="Measure to `{agree, diverge}`: alike at most there, apart above. Over the defaults."
+    )
+    prefix_measures: list[str] = Field(
+        default=list(PREFIX_MEASURES),
+        description="Measures that end an arm's part in a conversation where one is above its `diverge`.",
+    )
+
+    @property
+    def effective_thresholds(self) -> dict[str, Threshold]:
+        """The thresholds of the measures in use; an outsider's measure has none unless they are given."""
+        known = {**DEFAULTS, **self.thresholds}
+        return {name: known[name] for name in self.measures if name in known}
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """``diverge`` of each measure in use that decides whether the customer could have gone on."""
+        known = self.effective_thresholds
+        return {name: known[name].diverge for name in self.prefix_measures if name in known}
+
+    @model_validator(mode="after")
+    def _measures_are_in_use(self) -> Self:
+        for name in self.thresholds:
+            if name not in self.measures:
+                raise ValueError(f"thresholds names {name!r}, which is not among the measures; {self._instead(name)}")
+        if self.prefix_measures == list(PREFIX_MEASURES):  # those of them that are in use
+            return self
+        for name in self.prefix_measures:
+            if name not in self.measures:
+                raise ValueError(
+                    f"prefix_measures names {name!r}, which is not among the measures; {self._instead(name)}"
+                )
+            if name not in self.effective_thresholds:
+                raise ValueError(
+                    f"prefix_measures names {name!r}, which has no thresholds; add thresholds.{name}: "
+                    f"{{agree: ..., diverge: ...}}"
+                )
+        return self
+
+    def _instead(self, name: str) -> str:
+        near = [] if name in DEFAULTS else difflib.get_close_matches(name, self.measures, n=1)
+        return f"did you mean {near[0]!r}?" if near else f"add it to comparator.measures ({', '.join(self.measures)})"
 
 
 class Slices(Section):
@@ -317,7 +360,8 @@ def _what(error: dict[str, Any]) -> str:
 
 def _known_fields(loc: Iterable[int | str]) -> list[str]:
     """The fields of the section that ``loc`` points into."""
-    known: dict[str, type[Section]] = {
+    known: dict[str, type[BaseModel]] = {
+        "thresholds": Threshold,
         "candidates": Arm,
         "control": Control,
         "openai": OpenAIAdapter,
@@ -325,7 +369,7 @@ def _known_fields(loc: Iterable[int | str]) -> list[str]:
     }
     known |= {"production": Production, "comparator": Comparator, "slices": Slices, "gate": Gate, "broker": Broker}
     known |= {"ledger": Ledger, "metrics": Metrics, "limits": Limits, "sampling": Sampling, "price": Price}
-    section: type[Section] = Config
+    section: type[BaseModel] = Config
     for part in list(loc)[:-1]:
         section = known.get(str(part), section)
     return list(section.model_fields)

@@ -79,8 +79,12 @@ def evaluator(config: Config) -> tuple[Evaluator, str]:
         measures=measures(config.comparator.measures),
         detectors=detectors(),
         slicers=slicers(config.slices.use, config.slices.metadata),
+        limits=config.comparator.limits,
     )
-    return made, made.revision({"slices": config.slices.metadata})
+    thresholds = {name: each.model_dump() for name, each in config.comparator.effective_thresholds.items()}
+    return made, made.revision(
+        {"slices": config.slices.metadata, "thresholds": thresholds, "limits": config.comparator.limits}
+    )
 
 
 def _instance(family: str, name: str, known: dict[str, EntryPoint]) -> Any:

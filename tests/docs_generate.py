@@ -21,6 +21,7 @@ from shadow.cli import main as shadow_command
 from shadow.control import Command
 from shadow.metrics.catalogue import CATALOGUE, CONSUMERS, EVERY, Family, series_bound
 from shadow.metrics.labels import Label
+from shadow.thresholds import Threshold
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 COLUMNS: Final = 100
@@ -61,7 +62,7 @@ MEANINGS: Final[dict[str, str]] = {
     "Production.owner": "The team that answers for production.",
     "Production.model": "Production's model, for people.",
     "Comparator.measures": "Measures to compute, by entry-point name.",
-    "Gate.alpha": "Error rate of a decision. Checked, and not used before the gate is there.",
+    "Gate.alpha": "Error rate of a decision, and of each call of the noise floor. Nothing decides yet.",
     "Broker.url": "`host:port[,host:port]` of a Kafka, or `embedded`. `$SHADOW_BROKER_URL` overrides it.",
     "Broker.partitions": "Partitions of each topic that is keyed by conversation: the most workers of one kind.",
     "Broker.replication": "Replicas of each topic.",
@@ -72,7 +73,7 @@ MEANINGS: Final[dict[str, str]] = {
     "Config.production": "Who answers the customer.",
     "Config.control": "Production's model asked again: the noise floor.",
     "Config.candidates": "Whom production may be replaced by.",
-    "Config.comparator": "How replies are joined to turns.",
+    "Config.comparator": "How replies are joined to turns, and how they are judged.",
     "Config.slices": "Turn properties that verdicts are split by. Each comparison carries them; no verdict yet.",
     "Config.gate": "When a candidate may be promoted.",
     "Config.broker": "Where Kafka stands.",
@@ -196,6 +197,7 @@ def configuration() -> str:
         ("`sampling` of an arm", config.Sampling),
         ("`price` of an arm", config.Price),
         ("`comparator`", config.Comparator),
+        ("each measure of `thresholds`", Threshold),
         ("`slices`", config.Slices),
         ("`gate`", config.Gate),
         ("`broker`", config.Broker),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,10 +17,13 @@ from shadow import broker
 from shadow.cli.root import Unavailable, configuration, print_json
 from shadow.config import Config
 from shadow.events import CONTROL, OUTCOME_KINDS
+from shadow.gate.guardrails import OVERALL
 from shadow.ledger import Ledger, LedgerError
 from shadow.topology import ARM_REPLIES, COMPARATOR_GROUP, COMPARISONS, RECORDER_GROUP, REPLIES, TURNS, mirror_group
 
 REFRESH_S = 1.0
+NOISE_FLOOR_S = 15.0
+"""How often the noise floor is worked out: it takes twice as long as all the rest."""
 
 
 @click.command()
@@ -53,6 +57,8 @@ class View:
     config: Config
     ledger: Ledger
     _before: tuple[float, int] | None = field(default=None)
+    _floors: dict[str, Any] = field(default_factory=dict)
+    _floors_until: float = field(default=-math.inf)
 
     def snapshot(self) -> dict[str, Any]:
         """The system now: turns a second, lag per group in records, and the ledger's stats per arm."""
@@ -63,7 +69,18 @@ class View:
         groups: dict[str, tuple[str, ...]] = {mirror_group(arm.name): (TURNS,) for arm in self.config.arms}
         groups |= {COMPARATOR_GROUP: (TURNS, REPLIES, ARM_REPLIES), RECORDER_GROUP: (COMPARISONS,)}
         behind = {group: sum(lag.values()) for group, lag in broker.lags(address, groups).items()}
-        return {"turns": turns, "turns_per_s": rate, "lag": behind, **self.ledger.stats()}
+        return {"turns": turns, "turns_per_s": rate, "lag": behind, **self._stats(now)}
+
+    def _stats(self, now: float) -> dict[str, Any]:
+        """The ledger's stats; each arm's noise floor is up to NOISE_FLOOR_S old."""
+        due = now >= self._floors_until
+        stats = self.ledger.stats(noise_floor=due, alpha=self.config.gate.alpha)
+        if due:
+            self._floors = {name: arm["noise_floor"] for name, arm in stats["arms"].items()}
+            self._floors_until = now + NOISE_FLOOR_S
+        for name, arm in stats["arms"].items():
+            arm["noise_floor"] = self._floors.get(name)
+        return stats
 
 
 def wide_console() -> Console:
@@ -82,10 +99,11 @@ def render(snapshot: dict[str, Any]) -> Group:
 
 
 def _arms(arms: dict[str, Any]) -> Table:
-    table = Table(title="Arms: how turns ended, divergence from production (0 to 1), failures")
+    table = Table(title="Arms: how turns ended, share that diverged from production, largest excess over the control")
     table.add_column("arm", no_wrap=True)
-    for heading in ("turns", "compared", "failed", "shed", "expired", "semantic", "lexical", "p95 s", "USD"):
+    for heading in ("turns", "compared", "failed", "shed", "expired", "diverged", "p95 s", "USD"):
         table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("excess", overflow="fold")
     table.add_column("failures", overflow="fold")
     for name in sorted(arms, key=lambda arm: (arm != CONTROL, arm)):
         arm = arms[name]
@@ -99,13 +117,23 @@ def _arms(arms: dict[str, Any]) -> Table:
             str(failed),
             str(ended.get("shed", 0)),
             str(ended.get("expired", 0)),
-            _number((arm["measures"].get("semantic") or {}).get("mean")),
-            _number((arm["measures"].get("lexical") or {}).get("mean")),
+            "-" if arm["agreement"]["share"] is None else f"{1 - arm['agreement']['share']:.1%}",
             _number((arm["candidate_latency_s"] or {}).get("p95"), 2),
             _number(arm["cost_usd"], 4),
+            largest_excess(arm["noise_floor"]),
             ", ".join(f"{kind} {count}" for kind, count in failures[:4]) or "-",
         )
     return table
+
+
+def largest_excess(floor: dict[str, Any] | None) -> str:
+    """The measure that exceeds the control's by most, with its call; of those that are different, if any is."""
+    overall = [each for each in (floor or {}).get("measures", ()) if each["slice"] == OVERALL]
+    known = [each for each in overall if each["excess"] is not None]
+    if not known:
+        return overall[0]["reason"] if overall else "-"
+    most = max(known, key=lambda each: (each["call"] == "different", each["excess"]))
+    return f"{most['measure']} {most['excess']:+.3f} {most['call'].replace('_', ' ')}"
 
 
 def _lag(lags: dict[str, int]) -> Text:
@@ -114,6 +142,6 @@ def _lag(lags: dict[str, int]) -> Text:
     )
 
 
-def _number(value: float | None, digits: int = 3) -> str:
+def _number(value: float | None, digits: int) -> str:
     """A number, or a dash: no data is not zero."""
     return "-" if value is None else f"{value:.{digits}f}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from shadow.comparator import outcomes
+from shadow.comparator import outcomes, prefix
 from shadow.comparator.evaluator import Evaluator
 from shadow.comparator.join import Held, Resolved
 from shadow.events import (
@@ -92,7 +92,7 @@ def compare(
         for name, measure in evaluator.measures.items():
             for (draft, _), score in zip(measured, _scores(name, measure, pairs, done.plugin_errors), strict=True):
                 draft.scores[name] = score
-    done.comparisons = [_comparison(draft, evaluator_revision, now_s) for draft in drafts]
+    done.comparisons = [_comparison(draft, evaluator.limits, evaluator_revision, now_s) for draft in drafts]
     return done
 
 
@@ -173,7 +173,7 @@ def _scores(name: str, measure: Measure, pairs: list[Pair], errors: list[str]) -
         return [BROKEN]
 
 
-def _comparison(draft: _Draft, evaluator_revision: str, now_s: float) -> Comparison:
+def _comparison(draft: _Draft, limits: Mapping[str, float], evaluator_revision: str, now_s: float) -> Comparison:
     """The record, built without validation: every part of it has been validated or computed here."""
     item, turn, arm = draft.resolved, draft.turn, draft.arm.reply
     outcome, reason = draft.ending
@@ -188,7 +188,7 @@ def _comparison(draft: _Draft, evaluator_revision: str, now_s: float) -> Compari
         outcome=outcome,
         reason=reason,
         measures=draft.scores,
-        agreed=None,
+        agreed=prefix.agreed(outcome, draft.scores, limits),
         slices=draft.slices,
         production=draft.production.facts,
         candidate=draft.arm.facts,

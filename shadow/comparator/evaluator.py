@@ -15,11 +15,15 @@ from shadow.slices import Slicer
 
 @dataclass(frozen=True, slots=True)
 class Evaluator:
-    """Plug-ins by name, in the order in which they are asked."""
+    """Plug-ins by name, in the order in which they are asked.
+
+    ``limits``: what each measure that decides about agreement must not exceed, see :mod:`.prefix`.
+    """
 
     measures: Mapping[str, Measure] = field(default_factory=dict)
     detectors: Mapping[str, Detector] = field(default_factory=dict)
     slicers: Mapping[str, Slicer] = field(default_factory=dict)
+    limits: Mapping[str, float] = field(default_factory=dict)
 
     def revision(self, settings: Mapping[str, Any]) -> str:
         """Hash of the plug-ins, their versions and ``settings``: 12 hexadecimal digits."""

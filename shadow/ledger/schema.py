@@ -13,7 +13,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, PrimaryKeyConstraint, Table, Text
 
-REVISION: Final = "0002"
+REVISION: Final = "0003"
 """The newest migration, which this version reads and writes."""
 
 VERSION_TABLE: Final = "ledger_version"
@@ -25,6 +25,7 @@ SUMMARY: Final = (
     "arm_revision",
     "outcome",
     "reason",
+    "evaluator_revision",
     "turn_arrived_at",
     "conversation_id",
     "production_latency_s",
@@ -41,11 +42,15 @@ SUMMARY: Final = (
     "turn_index",
     "agreed",
     "slices",
+    "turn_id",
 )
 """All that the statistics read, as a covering index: they are asked for every second and must not read payloads.
 
 SQLite only: PostgreSQL bounds an index row to 2.7 kB, and one long row must not stop the recorder.
 """
+
+BY_CONVERSATION: Final = ("conversation_id", "arm", "arm_revision", "turn_index", "agreed")
+"""All that says how long an arm would have stayed in a conversation, in the order in which it is worked out."""
 
 comparisons: Final = Table(
     "comparisons",
@@ -82,7 +87,7 @@ comparisons: Final = Table(
     Column("payload", Text, nullable=False),
     PrimaryKeyConstraint("turn_id", "arm", "arm_revision", name="comparisons_key"),
     Index("comparisons_by_arm_and_time", "arm", "turn_arrived_at"),
-    Index("comparisons_by_conversation", "conversation_id"),
+    Index("comparisons_by_conversation", *BY_CONVERSATION),
     Index("comparisons_summary", *SUMMARY).ddl_if(dialect="sqlite"),
 )
 

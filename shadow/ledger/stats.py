@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -11,10 +11,12 @@ import orjson
 from sqlalchemy import Connection, Double, Select, cast, func, select
 
 from shadow.events import OUTCOME_KINDS
+from shadow.gate.prefix import PREFIXES
+from shadow.ledger.columns import Columns, Prefixes, Values, Within
+from shadow.ledger.divergence import floors
 from shadow.ledger.schema import comparisons, outcomes
+from shadow.thresholds import Threshold
 
-Within = Callable[[Select[Any]], Select[Any]]
-Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 Arms = dict[str, dict[str, Any]]
 
 _SUMS: Final = {
@@ -23,18 +25,26 @@ _SUMS: Final = {
     "input": "candidate_input_tokens",
     "output": "candidate_output_tokens",
 }
-CHUNK: Final = 10_000
-_LATENCIES: Final = ("candidate_latency_s", "candidate_ttft_s", "production_latency_s")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the statistics are to say, as :meth:`~shadow.ledger.Ledger.stats` explains."""
+
+    detail: bool = True
+    noise_floor: bool = True
+    alpha: float = 0.05
+    thresholds: Mapping[str, Threshold] | None = None
 
 
 def summary(
-    connection: Connection, within: Within, since: float | None, until: float | None, *, detail: bool
+    connection: Connection, within: Within, since: float | None, until: float | None, asked: Asked
 ) -> dict[str, Any]:
-    """``{"arms": {arm: ...}, "outcomes": n}``; ``detail=False`` leaves out all percentiles."""
+    """``{"arms": {arm: ...}, "outcomes": n}``."""
     arms = _counts(connection, within)
     _conversations(connection, within, arms)
     _failures(connection, within, arms)
-    _distributions(connection, within, arms, detail=detail)
+    _distributions(connection, within, arms, asked)
     return {"arms": dict(sorted(arms.items())), "outcomes": _outcomes(connection, since, until)}
 
 
@@ -42,23 +52,33 @@ def _counts(connection: Connection, within: Within) -> Arms:
     table = comparisons.c
     sums = [func.sum(cast(table[column], Double)) for column in _SUMS.values()]
     times = [func.min(table.turn_arrived_at), func.max(table.turn_arrived_at)]
-    by = (table.arm, table.arm_revision, table.outcome, table.reason)
+    agreement = [func.sum(table.agreed), func.count(table.agreed)]
+    by = (table.arm, table.arm_revision, table.outcome, table.reason, table.evaluator_revision)  # as in the index
     arms: Arms = {}
-    query: Select[Any] = select(*by, func.count(), *times, *sums)
+    query: Select[Any] = select(*by, func.count(), *times, *agreement, *sums)
     rows: Any = connection.execute(within(query).group_by(*by))
     for row in rows:
-        name, revision, outcome, reason, count, first, last, *summed = row
+        name, revision, outcome, reason, evaluator, count, first, last, agreed, known, *summed = row
         arm = arms.setdefault(name, _empty())
         arm["comparisons"] += count
         arm["outcomes"][outcome] = arm["outcomes"].get(outcome, 0) + count
         arm["revisions"][revision] = arm["revisions"].get(revision, 0) + count
         if reason is not None:
             arm["reasons"][reason] = arm["reasons"].get(reason, 0) + count
+        arm["agreement"]["agreed"] += int(agreed or 0)
+        arm["agreement"]["disagreed"] += known - int(agreed or 0)
+        arm["agreement"]["unknown"] += count - known
+        if last >= (arm["last_turn_at"] or last):
+            arm["newest"] = (revision, evaluator)
         arm["first_turn_at"] = min(first, arm["first_turn_at"] or first)
         arm["last_turn_at"] = max(last, arm["last_turn_at"] or last)
         for target, value in zip(_SUMS, summed, strict=True):
             if value is not None:
                 _add(arm, target, value)
+    for arm in arms.values():
+        agreement = arm["agreement"]
+        known = agreement["agreed"] + agreement["disagreed"]
+        agreement["share"] = agreement["agreed"] / known if known else None
     return arms
 
 
@@ -73,6 +93,7 @@ def _empty() -> dict[str, Any]:
         "production_cost_usd": None,
         "tokens": {"input": None, "output": None},
         "conversations": 0,
+        "agreement": {"agreed": 0, "disagreed": 0, "unknown": 0},
         "first_turn_at": None,
         "last_turn_at": None,
     }
@@ -104,53 +125,35 @@ def _failures(connection: Connection, within: Within, arms: Arms) -> None:
             failures[kind] = failures.get(kind, 0) + count
 
 
-def _distributions(connection: Connection, within: Within, arms: Arms, *, detail: bool) -> None:
-    """Scores, and latencies if ``detail``, read in chunks: what grows in memory is eight bytes a number."""
-    names = ("measures", "scores", *(_LATENCIES if detail else ()))
+def _distributions(connection: Connection, within: Within, arms: Arms, asked: Asked) -> None:
+    """Scores, prefixes and the noise floor, as far as they were asked for."""
+    columns = {name: Columns.read(connection, within, name) for name in arms}
     for name, arm in arms.items():
-        found: defaultdict[str, list[Array]] = defaultdict(list)
-        timed: dict[str, list[Array]] = {latency: [] for latency in _LATENCIES if detail}
-        query = within(select(*(comparisons.c[column] for column in names)).where(comparisons.c.arm == name))
-        for rows in _chunks(connection, query):
-            measures, scores, *latencies = zip(*rows, strict=True)
-            _scores(measures, scores, found)
-            for parts, values in zip(timed.values(), latencies, strict=True):
-                parts.append(np.array(values, np.float64))  # None becomes NaN
-        arm["measures"] = {
-            measure: _measure(np.concatenate(found[measure]), detail=detail) for measure in sorted(found)
-        }
-        for latency, parts in timed.items():
-            numbers = np.concatenate(parts)
-            arm[latency] = _percentiles(numbers[~np.isnan(numbers)])
+        scores, latencies = columns[name].scores, columns[name].latencies
+        arm["measures"] = {measure: _measure(measure, values, asked) for measure, values in scores.items()}
+        for latency, values in latencies.items() if asked.detail else ():
+            arm[latency] = _percentiles(values[~np.isnan(values)])
+    newest = {name: arm.pop("newest") for name, arm in arms.items()}
+    if not asked.noise_floor:
+        return
+    prefixes = Prefixes.read(connection)
+    found = floors(columns, newest, prefixes, alpha=asked.alpha, sliced=asked.detail)
+    for name, arm in arms.items():
+        counts = np.bincount(prefixes.of(columns[name].keys), minlength=len(PREFIXES)).tolist()
+        arm["prefixes"] = dict(zip(PREFIXES, counts, strict=True))
+        arm["noise_floor"] = found.get(name)
 
 
-def _chunks(connection: Connection, query: Select[Any]) -> Iterator[list[tuple[Any, ...]]]:
-    """The driver's own tuples: SQLAlchemy's rows would double the time. Not with ``stream_results``, which reads ahead.
-
-    SQLite reads as it goes; psycopg holds one arm's result, about 60 bytes a row, until it is read.
-    """
-    cursor: Any = connection.execute(query).cursor
-    while rows := cursor.fetchmany(CHUNK):
-        yield rows
-
-
-def _measure(values: Array, *, detail: bool) -> dict[str, Any]:
-    return {"mean": float(values.mean()), "n": len(values), **(_percentiles(values) if detail else {})}
+def _measure(name: str, column: Values, asked: Asked) -> dict[str, Any]:
+    values = column[~np.isnan(column)]
+    described: dict[str, Any] = {"mean": float(values.mean()), "n": len(values)}
+    if threshold := (asked.thresholds or {}).get(name):
+        described["alike"] = float((values <= threshold.agree).mean())
+        described["apart"] = float((values > threshold.diverge).mean())
+    return {**described, **(_percentiles(values) if asked.detail else {})}
 
 
-def _scores(measures: Sequence[str | None], scores: Sequence[str | None], into: dict[str, list[Array]]) -> None:
-    """Adds each measure's scores; rows with the same measures are parsed as one matrix."""
-    rows: defaultdict[str | None, list[str | None]] = defaultdict(list)
-    for names, values in zip(measures, scores, strict=True):
-        rows[names].append(values)
-    rows.pop(None, None)
-    for names, texts in rows.items():
-        matrix = np.array(orjson.loads(f"[{','.join(text for text in texts if text)}]"), np.float64)
-        for index, name in enumerate(orjson.loads(names or "[]")):
-            into[name].append(matrix[:, index])
-
-
-def _percentiles(values: Array) -> dict[str, float | None]:
+def _percentiles(values: Values) -> dict[str, float | None]:
     """The median and the 95th percentile, linearly interpolated."""
     if not len(values):
         return {"p50": None, "p95": None}

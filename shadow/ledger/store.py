@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Self
@@ -16,7 +16,8 @@ from shadow.ledger import engine as engines
 from shadow.ledger.migrate import migrate
 from shadow.ledger.rows import Values, comparison_row, outcome_row
 from shadow.ledger.schema import comparisons, outcomes
-from shadow.ledger.stats import summary
+from shadow.ledger.stats import Asked, summary
+from shadow.thresholds import Threshold
 
 CHUNK: Final = 2_000
 """Rows that a stream keeps in memory."""
@@ -117,10 +118,25 @@ class Ledger:
         with reading as connection, _stream(connection, _within(query, arm, since, until)) as found:
             yield from map(Row._make, found)
 
-    def stats(self, since: float | None = None, until: float | None = None, *, detail: bool = True) -> dict[str, Any]:
-        """Counts and distributions per arm of the turns that arrived in ``[since, until)``; see :mod:`.stats`."""
+    def stats(
+        self,
+        since: float | None = None,
+        until: float | None = None,
+        *,
+        detail: bool = True,
+        noise_floor: bool = True,
+        alpha: float = 0.05,
+        thresholds: Mapping[str, Threshold] | None = None,
+    ) -> dict[str, Any]:
+        """Counts, distributions and noise floor per arm of the turns that arrived in ``[since, until)``.
+
+        ``detail=False`` leaves out percentiles and slices, ``noise_floor=False`` the noise floor and prefixes, which
+        cost two thirds of the time. ``alpha`` is the error rate of the noise floor's calls; with ``thresholds`` each
+        measure says how many replies are alike and apart. See :mod:`.stats`.
+        """
+        asked = Asked(detail, noise_floor, alpha, thresholds)
         with engines.transaction(self._engine, writes=False) as connection:
-            return summary(connection, lambda query: _within(query, None, since, until), since, until, detail=detail)
+            return summary(connection, lambda query: _within(query, None, since, until), since, until, asked)
 
     @contextmanager
     def export(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from shadow import plugins
 from shadow.config import ConfigError, load, override, parse
+from shadow.thresholds import DEFAULTS
 
 GOOD = """\
 version: 1
@@ -29,6 +31,11 @@ def problems(text: str) -> list[str]:
     return caught.value.problems
 
 
+def with_comparator(fields: str) -> tuple[str, str]:
+    """The change that adds these fields of the comparator."""
+    return "version: 1\n", f"version: 1\ncomparator: {{{fields}}}\n"
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -41,6 +48,19 @@ def problems(text: str) -> list[str]:
         (("timeout_s: 5", "max_age_s: 500"), "raise join_window_s above 590"),
         (("version: 1", "version: 2"), "shadow.yaml:1: version: Input should be 1"),
         (("version: 1\n", "version: [\n"), "shadow.yaml:3: not YAML"),
+        (with_comparator("thresholds: {semantc: {agree: 0, diverge: 1}}"), "did you mean 'semantic'?"),
+        (with_comparator("thresholds: {tone: {agree: 0, diverge: 1}}"), "'tone', which is not among the measures; add"),
+        (
+            with_comparator("thresholds: {facts: {agree: 0.5, diverge: 0.4}}"),
+            "comparator.thresholds.facts: agree (0.5)",
+        ),
+        (with_comparator("thresholds: {facts: {agre: 0.5, agree: 0, diverge: 1}}"), "did you mean 'agree'?"),
+        (with_comparator("thresholds: {facts: {agree: 0, diverge: 2}}"), "thresholds.facts.diverge: Input should be"),
+        (with_comparator("prefix_measures: [tone]"), "prefix_measures names 'tone', which is not among the measures"),
+        (
+            with_comparator("measures: [mine, facts], prefix_measures: [mine]"),
+            "'mine', which has no thresholds; add thresholds.mine: {agree: ..., diverge: ...}",
+        ),
     ],
 )
 def test_a_problem_is_named_by_file_line_field_and_fix(change, expected):
@@ -87,3 +107,30 @@ def test_a_file_that_is_not_there_says_how_to_name_one(tmp_path):
 def test_an_unknown_arm_is_answered_with_the_known_ones():
     with pytest.raises(ConfigError, match=r"'nobody'.*control, better"):
         parse(GOOD, "x").arm("nobody")
+
+
+def test_thresholds_stand_over_the_defaults_and_only_for_measures_in_use(tmp_path):
+    change = with_comparator("measures: [semantic, tone], thresholds: {semantic: {agree: 0.1, diverge: 0.2}}")
+    comparator = parse(GOOD.replace(*change), "x").comparator
+    assert {name: each.diverge for name, each in comparator.effective_thresholds.items()} == {
+        "semantic": 0.2,
+        "tone": DEFAULTS["tone"].diverge,
+    }
+    assert comparator.limits == {"semantic": 0.2}
+    file = tmp_path / "shadow.yaml"
+    file.write_text(GOOD.replace(*change))  # an override validates what the defaults filled in
+    assert load(file, environ={"SHADOW_BROKER_URL": "a:1"}).comparator == comparator
+
+
+def test_another_threshold_is_another_evaluator():
+    """Comparisons that were judged otherwise can be told apart."""
+    revisions = {
+        plugins.evaluator(parse(GOOD.replace(*with_comparator(fields)), "x"))[1]
+        for fields in (
+            "",
+            "thresholds: {facts: {agree: 0, diverge: 0.5}}",
+            "thresholds: {length: {agree: 0.1, diverge: 0.5}}",
+            "prefix_measures: [action]",
+        )
+    }
+    assert len(revisions) == 4

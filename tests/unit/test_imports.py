@@ -42,6 +42,7 @@ PURE = (
     "shadow/events.py",
     "shadow/identity.py",
     "shadow/topology.py",
+    "shadow/thresholds.py",
     "shadow/config.py",
     "shadow/control.py",
     "shadow/text/",
@@ -125,12 +126,16 @@ def test_pure_rooms_do_not_touch_the_world() -> None:
 
 
 def test_the_gate_stands_on_the_standard_library() -> None:
-    """Its arithmetic must give the same bits wherever it runs."""
+    """Its arithmetic must give the same bits wherever it runs. Columns are counted by numpy, in one file."""
     gate = [path for path in CODE if within(place(path), ("shadow/gate/",))]
     assert gate
     allowed = {*sys.stdlib_module_names, "shadow"}
-    names = {name for path in gate for name in imports(ast.parse(path.read_text(encoding="utf-8")))}
-    assert names <= allowed
+    others = {
+        (place(path), name)
+        for path in gate
+        for name in set(imports(ast.parse(path.read_text(encoding="utf-8")))) - allowed
+    }
+    assert others == {("shadow/gate/noise_floor.py", "numpy")}
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,21 @@ def test_outcome(production, arm, expired, expected):
     assert bool(comparison.measures) == (expected[0] == "compared")
 
 
+def test_a_comparison_says_whether_the_customer_could_have_gone_on():
+    """By the evaluator's limits; a failed candidate is no agreement, and what cannot be known is None."""
+
+    def said(arm, limit=0.25, **given):
+        pair = resolved(reply(), arm, **given)
+        done = compare([pair], measures={"fixed": Fixed()}, detectors=DETECTORS, limits={"fixed": limit})
+        return done.comparisons[0].agreed
+
+    assert said(reply(arm="better")) is True
+    assert said(reply(arm="better"), limit=0.24) is False
+    assert said(failed("timeout", "better")) is False
+    assert said(reply(arm="better", shed="budget")) is None
+    assert said(None, expired=True) is None
+
+
 def test_a_truncated_reply_is_compared_and_its_failure_noted():
     cut = reply(
         arm="better", message=Message(role="assistant", content="It is"), gen_ai=GenAI(finish_reasons=["length"])
