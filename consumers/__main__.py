@@ -16,16 +16,18 @@ from typing import Final
 
 import structlog
 
+from consumers.health import Health
 from shadow import logs
 from shadow.config import Config, ConfigError, load
 from shadow.metrics.exporter import Metrics
+from shadow.metrics.server import serve
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # one process, one core: partitions are the unit of scale
 
 log = structlog.get_logger()
 
 
-def _mirror(config: Config, metrics: Metrics, arm: str) -> None:
+def _mirror(config: Config, metrics: Metrics, health: Health, arm: str) -> None:
     from consumers.app import run  # noqa: PLC0415 (each process loads only what it runs)
     from consumers.mirror import Mirror  # noqa: PLC0415
     from shadow.adapters import AdapterConfigError, create  # noqa: PLC0415
@@ -36,27 +38,27 @@ def _mirror(config: Config, metrics: Metrics, arm: str) -> None:
         adapter = create(chosen, environ=os.environ)
     except AdapterConfigError as error:
         raise ConfigError([str(error)]) from None
-    run(mirror_group(arm), config, Mirror(config, metrics, chosen, adapter))
+    run(mirror_group(arm), config, Mirror(config, metrics, health, chosen, adapter))
 
 
-def _comparator(config: Config, metrics: Metrics, _arm: str) -> None:
+def _comparator(config: Config, metrics: Metrics, health: Health, _arm: str) -> None:
     from consumers.app import run  # noqa: PLC0415
     from consumers.comparator import Comparator  # noqa: PLC0415
     from shadow.topology import COMPARATOR_GROUP  # noqa: PLC0415
 
-    run(COMPARATOR_GROUP, config, Comparator(config, metrics))
+    run(COMPARATOR_GROUP, config, Comparator(config, metrics, health))
 
 
-def _recorder(config: Config, metrics: Metrics, _arm: str) -> None:
+def _recorder(config: Config, metrics: Metrics, health: Health, _arm: str) -> None:
     from consumers.recorder import Recorder  # noqa: PLC0415
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    Recorder(config, metrics).run(stop)
+    Recorder(config, metrics, health).run(stop)
 
 
-def _judge(config: Config, metrics: Metrics, _arm: str) -> None:
+def _judge(config: Config, metrics: Metrics, health: Health, _arm: str) -> None:
     from consumers.app import run  # noqa: PLC0415
     from consumers.judge import JudgeService  # noqa: PLC0415
     from shadow.adapters import AdapterConfigError, create  # noqa: PLC0415
@@ -68,19 +70,19 @@ def _judge(config: Config, metrics: Metrics, _arm: str) -> None:
         adapter = create(config.judge.arm, environ=os.environ)
     except AdapterConfigError as error:
         raise ConfigError([str(error)]) from None
-    run(JUDGE_GROUP, config, JudgeService(config, metrics, config.judge, adapter))
+    run(JUDGE_GROUP, config, JudgeService(config, metrics, health, config.judge, adapter))
 
 
-def _gate(config: Config, metrics: Metrics, _arm: str) -> None:
+def _gate(config: Config, metrics: Metrics, health: Health, _arm: str) -> None:
     from consumers.gate import Gate  # noqa: PLC0415
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    Gate(config, metrics).run(stop)
+    Gate(config, metrics, health).run(stop)
 
 
-CONSUMERS: Final[dict[str, Callable[[Config, Metrics, str], None]]] = {
+CONSUMERS: Final[dict[str, Callable[[Config, Metrics, Health, str], None]]] = {
     "mirror": _mirror,
     "comparator": _comparator,
     "recorder": _recorder,
@@ -89,9 +91,10 @@ CONSUMERS: Final[dict[str, Callable[[Config, Metrics, str], None]]] = {
 }
 
 
-def _serve(metrics: Metrics, host: str, port: int) -> None:
+def _serve(metrics: Metrics, health: Health, host: str, port: int) -> None:
+    metrics.gauge("shadow_ready").set_function(lambda: not health.why_not_ready())
     try:
-        metrics.serve(host, port)
+        serve(host, port, metrics.registry, healthy=health.why_not_healthy, ready=health.why_not_ready)
     except OSError as error:
         what = f"/metrics: port {port} on {host} cannot be used ({error.strerror})"
         raise ConfigError([f"{what}: stop what holds it, or set metrics.port"]) from None
@@ -103,7 +106,7 @@ def main() -> int:
     parser.add_argument("name", choices=sorted(CONSUMERS))
     parser.add_argument("--arm", default="", help="whose mirror (mirror only)")
     parser.add_argument("--config", help="configuration file")
-    parser.add_argument("--metrics-port", type=int, help="serve /metrics here")
+    parser.add_argument("--metrics-port", type=int, help="serve /metrics, /healthz and /readyz here")
     given = parser.parse_args()
     if (given.name == "mirror") != bool(given.arm):
         parser.error("--arm names the arm of a mirror, and of nothing else")
@@ -111,10 +114,11 @@ def main() -> int:
     logs.configure(process)
     try:
         config = load(given.config, environ=os.environ)
-        metrics = Metrics(process)
+        metrics, health = Metrics(process), Health()
+        health.watch()
         if given.metrics_port:
-            _serve(metrics, config.metrics.host, given.metrics_port)
-        CONSUMERS[given.name](config, metrics, given.arm)
+            _serve(metrics, health, config.metrics.host, given.metrics_port)
+        CONSUMERS[given.name](config, metrics, health, given.arm)
     except ConfigError as error:
         log.error("wrong_configuration", problem=str(error))  # noqa: TRY400 (the user's to mend: no traceback)
         return 2

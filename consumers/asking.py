@@ -4,15 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import time
-from typing import Any
+from typing import Any, Final
 
 from shadow.adapters import Adapter, AdapterError, Answer
 from shadow.config import Arm
-from shadow.events import FAILURE_KINDS, Failure, GenAI, Turn
+from shadow.events import FAILURE_KINDS, Failure, GenAI, Message, Turn
 from shadow.metrics.exporter import Metrics
+from shadow.metrics.labels import OTHER
 from shadow.mirror.breaker import Breaker
 from shadow.mirror.retry import wait_before_retry
+
+TOOL_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""What OpenAI's chat format allows."""
+
+
+class Tools:
+    """Counts the tool calls of an arm's answers, by names that production offered and can stand in a label."""
+
+    def __init__(self, arm: str, metrics: Metrics) -> None:
+        self._arm = arm
+        self._metrics = metrics
+        metrics.counter("shadow_tool_calls_recorded", arm, OTHER)
+
+    def count(self, turn: Turn, message: Message) -> None:
+        """A name that the model made up, or that is long or strange, counts as ``__other__``."""
+        if not message.tool_calls:
+            return
+        functions = (tool.get("function") for tool in turn.tools)
+        offered = [function.get("name") for function in functions if isinstance(function, dict)]
+        for call in message.tool_calls:
+            name = call.function.name
+            fit = TOOL_NAME.fullmatch(name) is not None and name in offered
+            self._metrics.counter("shadow_tool_calls_recorded", self._arm, name if fit else OTHER).inc()
 
 
 class Asker:
@@ -31,6 +56,8 @@ class Asker:
         self._spent = metrics.counter("shadow_candidate_cost_usd", name)
         self._tokens_in = metrics.counter("shadow_candidate_tokens", name, "input")
         self._tokens_out = metrics.counter("shadow_candidate_tokens", name, "output")
+        self._asked = {kind: metrics.counter("shadow_stage_events", "ask", kind) for kind in ("ok", "error")}
+        self._tools = Tools(name, metrics)
         self._hold_until = 0.0  # loop time: the arm asked to be left alone (Retry-After)
         self._next_slot = 0.0  # loop time: requests_per_s
 
@@ -59,7 +86,7 @@ class Asker:
             except Exception as error:  # noqa: BLE001 (an outsider's code: whatever it raises is its failure)
                 failure, retryable = Failure(kind="provider_error", detail=f"adapter: {error!r:.300}"), False
             else:
-                return self._answered(answer, attempt, loop.time() - started)
+                return self._answered(turn, answer, attempt, loop.time() - started)
             latency = loop.time() - started
             self._failed(failure, retry_after)
             wait = wait_before_retry(
@@ -76,6 +103,7 @@ class Asker:
             attempt == 0
         ):  # our own pace, or the arm's Retry-After, has not let it through in time: no failure of the arm
             return {"shed": "too_old", "attempts": 0}
+        self._asked["error"].inc()
         return {"failure": failure, "latency_s": latency, "attempts": attempt}
 
     async def close(self) -> None:
@@ -109,14 +137,17 @@ class Asker:
             self._hold_until = max(self._hold_until, now + retry_after_s)
         self._attempted[failure.kind].inc()
 
-    def _answered(self, answer: Answer, attempt: int, latency_s: float) -> dict[str, Any]:
+    def _answered(self, turn: Turn, answer: Answer, attempt: int, latency_s: float) -> dict[str, Any]:
         self._breaker.record(ok=True, now_s=time.time())
         gen_ai = answer.gen_ai
         cost = self._cost(gen_ai)
+        trace = {"trace_id": turn.trace_id} if turn.trace_id else None
         self._attempted["ok"].inc()
-        self._duration.observe(latency_s)
+        self._asked["ok"].inc()
+        self._duration.observe(latency_s, trace)
         if answer.time_to_first_token_s is not None:
-            self._first_token.observe(answer.time_to_first_token_s)
+            self._first_token.observe(answer.time_to_first_token_s, trace)
+        self._tools.count(turn, answer.message)
         self._spent.inc(cost)
         self._tokens_in.inc(gen_ai.input_tokens or 0)
         self._tokens_out.inc(gen_ai.output_tokens or 0)

@@ -14,6 +14,8 @@ from aiokafka import TopicPartition
 from mode import Service
 
 from consumers.acks import OffsetTracker
+from consumers.counts import Counts
+from consumers.health import Health
 from consumers.stream import Batch, Stream, caught_up
 from shadow import plugins
 from shadow.comparator.compare import compare
@@ -71,11 +73,12 @@ class _UnderWay:
 class Comparator(Service):  # type: ignore[misc]
     """The comparator's one service. Crashes (and is restarted) rather than skip a record it could not deliver."""
 
-    def __init__(self, config: Config, metrics: Metrics) -> None:
+    def __init__(self, config: Config, metrics: Metrics, health: Health) -> None:
         super().__init__()
         self._config = config
         self._metrics = metrics
-        self._delay = metrics.histogram("shadow_evaluation_delay_seconds")
+        self._health = health
+        self._counts = Counts(config, metrics)
         self._sampler = Sampler(config.arms)
         self._evaluator, self._evaluator_revision = plugins.evaluator(config)
         self._partitions: dict[int, _Partition] = {}
@@ -86,9 +89,16 @@ class Comparator(Service):  # type: ignore[misc]
     async def on_start(self) -> None:
         """Join the group."""
         self._stream = Stream(
-            self._config, group=COMPARATOR_GROUP, topics=TOPICS, gained=self._gained, losing=self._losing
+            self._config,
+            group=COMPARATOR_GROUP,
+            topics=TOPICS,
+            gained=self._gained,
+            losing=self._losing,
+            health=self._health,
+            metrics=self._metrics,
         )
         await self._stream.start()
+        self.add_future(self._stream.watch())
 
     async def on_stop(self) -> None:
         """Finish the batch in hand, commit, leave the group."""
@@ -105,17 +115,20 @@ class Comparator(Service):  # type: ignore[misc]
         """One batch, in this order: a record is committed only after all that it led to is stored by the broker."""
         now_s = time.time()
         # 1. Decode the records and feed the joins; let expire what the watermark has passed.
-        resolved, output = self._feed(batch, now_s)
-        await self._expire(resolved, now_s)
+        with self._counts.stage("join"):
+            resolved, output = self._feed(batch, now_s)
+            await self._expire(resolved, now_s)
         # 2. Measure all that is resolved.
         if resolved:
-            output.comparisons = self._compare(resolved, now_s)
+            with self._counts.stage("compare"):
+                output.comparisons = self._compare(resolved, now_s)
         for part in self._partitions.values():
             part.join.pack()
             if released := part.join.take_released():
                 output.released.append((part, released))
         # 3. Wait until the batch before is delivered; its records are done.
-        await self._settle()
+        with self._counts.stage("deliver"):
+            await self._settle()
         # 4. Hand this batch's output to the producer.
         self._under_way.append(await self._send(output))
         # 5. Commit what is done, now and then; when idle, also what has just been sent.
@@ -137,19 +150,21 @@ class Comparator(Service):  # type: ignore[misc]
             for record in records:
                 acks.read(record.offset)
                 try:
-                    result, decided = _one(part.join, topic, record, now_s)
+                    result, decided, event = _one(part.join, topic, record, now_s)
                 except BrokenRecordError as error:
                     output.letters.append(self._letter(record, error, now_s))
                     output.released.append((part, [(topic, record.offset)]))
                     result = "malformed"
                 else:
                     resolved += decided
+                    if result == "accepted" and topic == REPLIES and isinstance(event, Reply):
+                        self._counts.production(event)
                     if result == "conflict":  # the join holds the record's offset
                         output.letters.append(self._letter(record, CONFLICT, now_s))
                 counts[result] += 1
             part.read_until_s[topic] = min(max(part.read_until_s[topic], records[-1].timestamp / 1000), now_s)
-            for result, count in counts.items():
-                self._metrics.counter("shadow_comparator_records", topic, result).inc(count)
+            self._counts.read(topic, counts)
+        self._counts.passed("join", len(resolved))
         return resolved, output
 
     async def _expire(self, resolved: list[Resolved], now_s: float) -> None:
@@ -158,7 +173,7 @@ class Comparator(Service):  # type: ignore[misc]
             clocks = {topic: await self._read_until(part, topic, now_s) for topic in TOPICS}
             resolved += part.join.advance(min(clocks[REPLIES], clocks[ARM_REPLIES]), clocks[TURNS])
             if unmatched := part.join.take_unmatched():
-                self._metrics.counter("shadow_comparator_records", REPLIES, "unmatched").inc(unmatched)
+                self._counts.read(REPLIES, Counter(unmatched=unmatched))
 
     async def _read_until(self, part: _Partition, topic: str, now_s: float) -> float:
         """The broker's time up to which this topic has been read: that of the last fetch if it left nothing over."""
@@ -172,6 +187,7 @@ class Comparator(Service):  # type: ignore[misc]
         done = compare(resolved, evaluator=self._evaluator, evaluator_revision=self._evaluator_revision, now_s=now_s)
         for error in done.plugin_errors[:3]:
             log.error("plugin_failed", error=error, failures=len(done.plugin_errors))
+        self._counts.passed("compare", len(done.comparisons), errors=len(done.plugin_errors))
         return done.comparisons
 
     async def _send(self, output: _Output) -> _UnderWay:
@@ -190,7 +206,7 @@ class Comparator(Service):  # type: ignore[misc]
                 batches[partition].append(key=key, value=value, timestamp=None)
         for partition, full in batches.items():
             deliveries.append(await producer.send_batch(full, COMPARISONS, partition=partition))
-        self._count(output.comparisons)
+        self._counts.compared(output.comparisons)
         return _UnderWay(deliveries, output.released)
 
     async def _settle(self) -> None:
@@ -198,6 +214,7 @@ class Comparator(Service):  # type: ignore[misc]
         while self._under_way:
             output = self._under_way[0]
             await asyncio.gather(*output.deliveries)
+            self._counts.passed("deliver", len(output.deliveries))
             for part, released in output.released:
                 for topic, offset in released:
                     part.acks[topic].done(offset)
@@ -208,7 +225,9 @@ class Comparator(Service):  # type: ignore[misc]
         moved = {tp: at for tp, at in positions.items() if self._committed.get(tp) != at}
         if moved and await self._stream.commit(positions):
             self._committed = positions
-        self._metrics.gauge("shadow_state_turns").set(sum(len(part.join) for part in self._partitions.values()))
+        joins = [part.join for part in self._partitions.values()]
+        self._counts.waiting(sum(map(len, joins)), sum(join.turns for join in joins))
+        await self._stream.look(positions)
 
     def _align(self) -> None:
         """Keep what waits in memory bounded; see :func:`to_pause`."""
@@ -240,7 +259,6 @@ class Comparator(Service):  # type: ignore[misc]
         return high is None or read is None or read.last + 1 >= high
 
     async def _gained(self, partitions: set[int]) -> None:
-        self._metrics.counter("shadow_rebalances").inc()
         window = self._config.comparator.join_window_s
         self._partitions = {
             number: _Partition(number, PartitionJoin(number, window_s=window, expected=self._sampler.expected))
@@ -259,39 +277,21 @@ class Comparator(Service):  # type: ignore[misc]
         log.warning(
             "dead_letter", topic=record.topic, partition=record.partition, offset=record.offset, reason=error.reason
         )
-        self._metrics.counter("shadow_dead_letters", error.reason).inc()
+        self._counts.letter(error.reason)
         return letter_for(record, error, by="comparator", at_s=now_s)
 
-    def _count(self, comparisons: list[Comparison]) -> None:
-        """Count for diagnosis; verdicts read the ledger."""
-        outcomes, failures, delay = Counter[tuple[str, str, str]](), Counter[tuple[str, str]](), self._delay
-        for comparison in comparisons:
-            arm = comparison.arm
-            outcomes[arm, comparison.outcome, comparison.reason or ""] += 1
-            for kind in comparison.candidate.failures if comparison.candidate else ():
-                failures[arm, kind] += 1
-            for name, score in comparison.measures.items():
-                if score.value is not None:
-                    self._metrics.histogram("shadow_divergence_ratio", arm, name).observe(score.value)
-            if comparison.production_replied_at is not None:
-                delay.observe(max(0.0, comparison.compared_at - comparison.production_replied_at))
-        for labels, count in outcomes.items():
-            self._metrics.counter("shadow_outcomes", *labels).inc(count)
-        for failed, count in failures.items():
-            self._metrics.counter("shadow_failures", *failed).inc(count)
 
-
-def _one(join: PartitionJoin, topic: str, record: Any, now_s: float) -> tuple[str, list[Resolved]]:
-    """Feed one record to its join; raises :class:`BrokenRecordError`."""
+def _one(join: PartitionJoin, topic: str, record: Any, now_s: float) -> tuple[str, list[Resolved], Turn | Reply]:
+    """Feed a record to its join: what it says, what is resolved, and the event. Raises :class:`BrokenRecordError`."""
     arrived_s = min(record.timestamp / 1000, now_s)
     at = (topic, record.offset)
     if topic == TURNS:
         turn = decode(Turn, record.value, record.key, arrived_s=arrived_s)
-        return join.turn(turn, record.value, at, arrived_s)
+        return *join.turn(turn, record.value, at, arrived_s), turn
     reply = decode(Reply, record.value, record.key, arrived_s=arrived_s)
     if (reply.arm == PRODUCTION) != (topic == REPLIES):
         raise BrokenRecordError("invalid", f"arm: {reply.arm!r} does not belong on {topic}")
-    return join.reply(reply, record.value, at, arrived_s)
+    return *join.reply(reply, record.value, at, arrived_s), reply
 
 
 def to_pause(clocks: Mapping[str, float], window_s: float, *, turns: int, orphans: int, limit: int) -> set[str]:

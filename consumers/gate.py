@@ -13,10 +13,11 @@ from typing import Any, Final
 import structlog
 
 from consumers.gate_http import Board, serve
+from consumers.health import Health
 from shadow import broker, plugins
 from shadow.broker import BrokerError
 from shadow.config import Config, ConfigError
-from shadow.events import BrokenRecordError, Decision, decode
+from shadow.events import VERDICTS, BrokenRecordError, Decision, decode
 from shadow.gate.session import Change, Session
 from shadow.gatekeeper import Gatekeeper
 from shadow.ledger import Ledger, LedgerUnavailableError
@@ -26,7 +27,6 @@ from shadow.topology import DECISIONS
 EVERY_S: Final = 1.0
 BACKOFF_S: Final = (0.5, 10.0)
 STATES: Final = {"collecting": 0, "pass": 1, "fail": 2}
-VERDICTS: Final = ("PROMOTE", "HOLD", "REJECT")
 
 log = structlog.get_logger()
 
@@ -37,12 +37,13 @@ Key = tuple[str, str, float]
 class Gate:
     """One gate process."""
 
-    def __init__(self, config: Config, metrics: Metrics) -> None:
+    def __init__(self, config: Config, metrics: Metrics, health: Health) -> None:
         evaluator, revision = plugins.evaluator(config)
         if problems := plugins.unknown_slices(config, evaluator):
             raise ConfigError([f"{'.'.join(map(str, loc))}: {what}" for loc, what in problems.items()])
         self._config = config
         self._metrics = metrics
+        self._health = health
         self._revision = revision
         self._published: set[Key] | None = None
         self._waiting: list[Decision] = []
@@ -59,11 +60,14 @@ class Gate:
                         ledger = Ledger(self._config.ledger.url)
                         keeper = Gatekeeper(self._config, ledger, self._revision)
                     self.step(keeper, time.time())
+                    self._health.part("start", None)
+                    self._health.part("ledger or broker", None)
                     pause_s = EVERY_S
                 except (LedgerUnavailableError, BrokerError) as error:
                     if pause_s == EVERY_S:
                         log.warning("part_away", error=str(error))
                     self._board.clear(str(error))
+                    self._health.part("ledger or broker", str(error))
                     pause_s = min(max(2 * pause_s, BACKOFF_S[0]), BACKOFF_S[1])
                     if keeper is None:
                         stop.wait(pause_s)

@@ -19,6 +19,7 @@ from mode import Service
 
 from consumers.acks import OffsetTracker
 from consumers.asking import Asker
+from consumers.health import Health
 from consumers.stream import Batch, Stream, caught_up
 from shadow.adapters import Adapter
 from shadow.config import JUDGE, Config, Judge
@@ -112,9 +113,9 @@ class _Records:
 class JudgeService(Service):  # type: ignore[misc]
     """The judge's one service. A verdict that cannot be written ends the process: its restart finds the pair again."""
 
-    def __init__(self, config: Config, metrics: Metrics, judge: Judge, adapter: Adapter) -> None:
+    def __init__(self, config: Config, metrics: Metrics, health: Health, judge: Judge, adapter: Adapter) -> None:
         super().__init__()
-        self._config, self._metrics, self._judge = config, metrics, judge
+        self._config, self._metrics, self._health, self._judge = config, metrics, health, judge
         self._revision = f"{judge.arm.revision}.{PROMPT_VERSION}"
         self._admission = Admission(judge.arm.limits, partitions=config.broker.partitions)
         self._asker = Asker(judge.arm, adapter, self._admission.breaker, metrics)
@@ -128,10 +129,17 @@ class JudgeService(Service):  # type: ignore[misc]
         """Join the group."""
         self._records = _Records(self._config.broker.bootstrap)
         self._stream = Stream(
-            self._config, group=JUDGE_GROUP, topics=(COMPARISONS,), gained=self._gained, losing=self._losing
+            self._config,
+            group=JUDGE_GROUP,
+            topics=(COMPARISONS,),
+            gained=self._gained,
+            losing=self._losing,
+            health=self._health,
+            metrics=self._metrics,
         )
-        await self._stream.start()
         await self._records.start()
+        await self._stream.start()
+        self.add_future(self._stream.watch())
 
     async def on_stop(self) -> None:
         """Finish what is under way within the grace, commit, leave the group."""
@@ -142,6 +150,7 @@ class JudgeService(Service):  # type: ignore[misc]
     @Service.task  # type: ignore[untyped-decorator]
     async def _run(self) -> None:
         while not self.should_stop:
+            self._health.turned()  # it may wait for its breaker without reading on
             if len(self._under_way) >= self._judge.max_in_flight:
                 await asyncio.wait(self._under_way, timeout=PAUSE_S, return_when=asyncio.FIRST_COMPLETED)
             async with self._stream.lock:
@@ -276,7 +285,6 @@ class JudgeService(Service):  # type: ignore[misc]
         await self._stream.commit(positions)
 
     async def _gained(self, partitions: set[int]) -> None:
-        self._metrics.counter("shadow_rebalances").inc()
         self._partitions = {number: _Partition(number) for number in partitions}
         for number in partitions:
             self._admission.budget.own(number)

@@ -15,6 +15,8 @@ from mode import Service
 from consumers.acks import OffsetTracker
 from consumers.asking import Asker
 from consumers.control import ControlReader
+from consumers.counts import introduce
+from consumers.health import Health
 from consumers.stream import Batch, Stream, caught_up
 from shadow.adapters import Adapter
 from shadow.config import Arm, Config
@@ -86,16 +88,18 @@ class _Item:
 class Mirror(Service):  # type: ignore[misc]
     """One arm's mirror. A reply that cannot be written ends the process: its restart finds the turn again."""
 
-    def __init__(self, config: Config, metrics: Metrics, arm: Arm, adapter: Adapter) -> None:
+    def __init__(self, config: Config, metrics: Metrics, health: Health, arm: Arm, adapter: Adapter) -> None:
         super().__init__()
         self._config = config
         self._metrics = metrics
+        self._health = health
         self._arm = arm
         self._revision = arm.revision
         self._admission = Admission(arm.limits, partitions=config.broker.partitions)
         self._asker = Asker(arm, adapter, self._admission.breaker, metrics)
         self._partitions: dict[int, _Partition] = {}
         self._queue: deque[_Item] = deque()
+        self._capacity = 2 * arm.limits.max_in_flight + 100
         self._calls: dict[asyncio.Task[None], _Item] = {}
         self._writes: dict[asyncio.Future[Any], _Item] = {}
         self._moved = asyncio.Event()
@@ -105,9 +109,12 @@ class Mirror(Service):  # type: ignore[misc]
 
     async def on_start(self) -> None:
         """Read the control topic, then join the arm's own group."""
-        name, model = self._arm.name, getattr(self._arm.adapter, "model", "")
-        role = "control" if name == "control" else "candidate"
-        self._metrics.gauge("shadow_candidate_info", name, self._arm.owner, role, self._revision, model).set(1)
+        name = self._arm.name
+        self._metrics.prepare("shadow_mirror_records", name)
+        self._metrics.gauge("shadow_stage_queue_capacity_events", "ask").set(self._capacity)
+        if self._arm.limits.usd_per_day is not None:
+            self._metrics.gauge("shadow_candidate_budget_usd", name).set(self._arm.limits.usd_per_day)
+        introduce(self._arm, self._metrics)
         self._control = ControlReader(self._config, name, self._commanded)
         self._stream = Stream(
             self._config,
@@ -115,10 +122,15 @@ class Mirror(Service):  # type: ignore[misc]
             topics=(TURNS, ARM_REPLIES),
             gained=self._gained,
             losing=self._losing,
+            health=self._health,
+            metrics=self._metrics,
+            follows=(TURNS,),
         )
+        self._health.check(self._recovering)
         await self._stream.start()
         await self._control.start()
         self.add_future(self._control.follow())
+        self.add_future(self._stream.watch())
 
     async def on_stop(self) -> None:
         """Finish what is under way within the grace, commit, leave the group."""
@@ -128,7 +140,6 @@ class Mirror(Service):  # type: ignore[misc]
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _run(self) -> None:
-        capacity = 2 * self._arm.limits.max_in_flight + 100
         while not self.should_stop:
             async with self._stream.lock:
                 await self._recover()
@@ -136,11 +147,11 @@ class Mirror(Service):  # type: ignore[misc]
                 if self._stream.commit_due():
                     await self._commit()
                     self._gauges()
-            if len(self._queue) >= capacity:
+            if len(self._queue) >= self._capacity:
                 await self._moved_within(0.1)
                 continue
             epoch, batch = await self._stream.read(
-                max_records=capacity - len(self._queue), timeout_ms=20 if self._calls else 100
+                max_records=self._capacity - len(self._queue), timeout_ms=20 if self._calls else 100
             )
             async with self._stream.lock:
                 self._take(await self._stream.mine(epoch, batch))
@@ -313,9 +324,13 @@ class Mirror(Service):  # type: ignore[misc]
         }
         if any(self._committed.get(tp) != at for tp, at in positions.items()) and await self._stream.commit(positions):
             self._committed = positions
+        await self._stream.look({tp: at for tp, at in positions.items() if tp.topic == TURNS})
+
+    def _recovering(self) -> str | None:
+        waiting = sum(not part.recovered for part in self._partitions.values())
+        return f"recovering: the arm's earlier replies are being read, {waiting} partitions" if waiting else None
 
     async def _gained(self, partitions: set[int]) -> None:
-        self._metrics.counter("shadow_rebalances").inc()
         self._partitions = {number: _Partition(number) for number in partitions}
         for part in self._partitions.values():
             self._stream.consumer.pause(part.turns, part.replies)
@@ -355,6 +370,7 @@ class Mirror(Service):  # type: ignore[misc]
 
     def _gauges(self) -> None:
         name = self._arm.name
+        self._metrics.gauge("shadow_stage_queue_events", "ask").set(len(self._queue))
         self._metrics.gauge("shadow_candidate_inflight_requests", name).set(len(self._calls))
         self._metrics.gauge("shadow_candidate_circuit_open", name).set(self._admission.breaker.open)
         self._metrics.gauge("shadow_candidate_paused", name).set(self._control.state != "running")

@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any, Final
 
 import structlog
-from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import (
     CommitFailedError,
     IllegalGenerationError,
@@ -28,12 +28,14 @@ from kafka.errors import (
     UnknownMemberIdError,
 )
 
+from consumers.health import Health, Standing
 from shadow import broker
 from shadow.broker import BrokerError, connect, publish
 from shadow.config import Config
 from shadow.dead_letters import Letter, letter_for
 from shadow.events import BrokenRecordError, Comparison, Outcome, decode
 from shadow.hang_watch import HangWatch
+from shadow.health import Reading
 from shadow.ledger import Ledger, LedgerUnavailableError, comparison_row, outcome_row, unstorable
 from shadow.metrics.exporter import Metrics
 from shadow.topology import COMPARISONS, DEAD_LETTERS, JUDGEMENTS, OUTCOMES, RECORDER_GROUP
@@ -50,6 +52,12 @@ BUSY_TIMEOUT_S: Final = 2.0
 
 STALL_S: Final = (15.0, 600.0)
 """After so long without a record, the broker is asked whether there is one; at most so long after several in vain."""
+
+LOOK_S: Final = 1.0
+"""Between two exports of where each partition stands."""
+
+SLOW_S: Final = 10.0
+"""A ledger transaction that takes longer is a reason not to be ready."""
 
 _NOT_MINE_ANY_MORE: Final = (CommitFailedError, IllegalGenerationError, RebalanceInProgressError, UnknownMemberIdError)
 
@@ -70,9 +78,18 @@ class Batch:
 class Recorder:
     """The consumer between ``shadow.comparisons``, ``support.outcomes``, ``shadow.judgements`` and the ledger."""
 
-    def __init__(self, config: Config, metrics: Metrics) -> None:
+    def __init__(self, config: Config, metrics: Metrics, health: Health) -> None:
         self._config = config
+        self._health = health
+        self._standing = Standing(metrics, RECORDER_GROUP)
+        self._reading = Reading()
+        self._look_at = 0.0  # monotonic
+        self._heard_s = 0.0  # Unix seconds: when the broker last answered
+        self._writing_since: float | None = None
+        health.check(lambda: self._reading.why_not_ready(time.time()))
+        health.check(self._why_slow)
         self._bootstrap = config.broker.bootstrap
+        metrics.prepare("shadow_dead_letters")
         self._stored = metrics.counter("shadow_ledger_rows", "stored")
         self._duplicate = metrics.counter("shadow_ledger_rows", "duplicate")
         self._seconds = metrics.histogram("shadow_ledger_transaction_seconds")
@@ -87,7 +104,9 @@ class Recorder:
 
         Raises :class:`~shadow.ledger.LedgerError` if the ledger can never be written as it is.
         """
-        ledger = _patiently("ledger", lambda: Ledger(self._config.ledger.url, busy_timeout_s=BUSY_TIMEOUT_S), stop)
+        self._health.part("start", None)
+        url = self._config.ledger.url
+        ledger = _patiently("ledger", lambda: Ledger(url, busy_timeout_s=BUSY_TIMEOUT_S), stop, self._health)
         if ledger is None:
             return
         with ledger:
@@ -96,7 +115,9 @@ class Recorder:
 
     def _record(self, ledger: Ledger, stop: threading.Event) -> None:
         """Record with one client, until ``stop`` is set or the client has to be replaced."""
-        consumer = _patiently("broker", lambda: _consumer(self._bootstrap), stop)
+        self._reading.lose()
+        ownership = _Ownership(self._reading)
+        consumer = _patiently("broker", lambda: _consumer(self._bootstrap, ownership), stop, self._health)
         if consumer is None:
             return
         self._ask_at = time.monotonic() + self._patience_s
@@ -121,6 +142,7 @@ class Recorder:
 
     def _heard(self) -> None:
         """The client works, or has had no chance to."""
+        self._heard_s = time.time()
         self._patience_s = STALL_S[0]
         self._ask_at = time.monotonic() + self._patience_s
 
@@ -135,8 +157,11 @@ class Recorder:
         try:
             with self._watch.call():  # not this client's, but the same library's
                 lag = broker.lag(self._bootstrap, RECORDER_GROUP, TOPICS)
-        except BrokerError:
+        except BrokerError as error:
+            self._health.part("broker", str(error))
             return False
+        self._health.part("broker", None)
+        self._heard_s = time.time()
         mine = {(part.topic, part.partition) for part in consumer.assignment()}
         waiting = sum(count for part, count in lag.items() if part in mine or not mine)
         if waiting:
@@ -151,6 +176,8 @@ class Recorder:
             polled = consumer.poll(timeout_ms=POLL_MS, max_records=BATCH)
         if polled:
             self._heard()
+            self._health.part("broker", None)
+        self._look(consumer, polled)
         # 2. Decode.
         batch = _decode(polled, time.time())
         try:
@@ -173,9 +200,35 @@ class Recorder:
         # 5. Commit.
         self._commit(consumer, batch.next)
 
+    def _look(self, consumer: Any, polled: dict[TopicPartition, list[Any]]) -> None:
+        """Note what was read; now and then, export where each partition stands."""
+        now = time.monotonic()
+        for part, records in polled.items():
+            last = records[-1]
+            self._reading.read((part.topic, part.partition), offset=last.offset, at_s=last.timestamp / 1000, now=now)
+        if now < self._look_at:
+            return
+        self._look_at = now + LOOK_S
+        for topic, number in list(self._reading.places):
+            part = TopicPartition(topic, number)
+            end = consumer.highwater(part) if part in consumer.assignment() else None
+            if end is not None:
+                with self._watch.call():
+                    position = consumer.position(part)
+                self._reading.looked((topic, number), position=position, end=end, at_s=self._heard_s)
+        self._standing.show(self._reading, {(p.topic, p.partition): at.offset for p, at in self._uncommitted.items()})
+
+    def _why_slow(self) -> str | None:
+        since = self._writing_since
+        took_s = 0.0 if since is None else time.perf_counter() - since
+        return f"ledger: a transaction has taken {took_s:.0f} s so far" if took_s > SLOW_S else None
+
     def _write(self, ledger: Ledger, batch: Batch) -> None:
-        started = time.perf_counter()
-        written = ledger.write_rows(batch.comparisons, batch.outcomes)
+        started = self._writing_since = time.perf_counter()
+        try:
+            written = ledger.write_rows(batch.comparisons, batch.outcomes)
+        finally:
+            self._writing_since = None
         self._seconds.observe(time.perf_counter() - started)
         self._stored.inc(written.stored)
         self._duplicate.inc(written.duplicates)
@@ -210,6 +263,7 @@ class Recorder:
     ) -> None:
         """Wind back to the batch's beginning and poll without taking records until ``probe`` returns."""
         log.warning("part_away", part=part, error=str(error))
+        self._health.part(part, str(error))
         _wind_back(consumer, batch.first)
         pause_s, longest_s = BACKOFF_S
         while not stop.is_set():
@@ -226,6 +280,7 @@ class Recorder:
                 pause_s = min(2 * pause_s, longest_s)
             else:
                 log.info("part_back", part=part)
+                self._health.part(part, None)
                 break
         consumer.resume(*consumer.paused())
         self._heard()
@@ -243,7 +298,20 @@ def _end_process(seconds: float) -> None:
     os._exit(1)
 
 
-def _consumer(bootstrap: list[str]) -> Any:
+class _Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Tells the reading which partitions are this process's."""
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+
+    def on_partitions_revoked(self, revoked: Any) -> None:  # noqa: ARG002 (the protocol)
+        self._reading.lose()
+
+    def on_partitions_assigned(self, assigned: Any) -> None:
+        self._reading.own(((part.topic, part.partition) for part in assigned), time.monotonic())
+
+
+def _consumer(bootstrap: list[str], ownership: ConsumerRebalanceListener) -> Any:
     consumer = connect(
         KafkaConsumer,
         bootstrap,
@@ -261,11 +329,11 @@ def _consumer(bootstrap: list[str]) -> Any:
         allow_auto_create_topics=False,
         request_timeout_ms=30_000,
     )
-    consumer.subscribe(TOPICS)
+    consumer.subscribe(TOPICS, listener=ownership)
     return consumer
 
 
-def _patiently(part: str, make: Callable[[], Any], stop: threading.Event) -> Any:
+def _patiently(part: str, make: Callable[[], Any], stop: threading.Event, health: Health) -> Any:
     """What ``make`` gives, tried until it does; None if ``stop`` was set first. One line per change of state."""
     pause_s, longest_s = BACKOFF_S
     away = False
@@ -276,11 +344,13 @@ def _patiently(part: str, make: Callable[[], Any], stop: threading.Event) -> Any
             if not away:
                 log.warning("part_away", part=part, error=str(error))
             away = True
+            health.part(part, str(error))
             stop.wait(pause_s)
             pause_s = min(2 * pause_s, longest_s)
         else:
             if away:
                 log.info("part_back", part=part)
+                health.part(part, None)
             return made
     return None
 

@@ -15,8 +15,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListen
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError, KafkaError
 
+from consumers.health import Health
+from consumers.progress import Progress
 from shadow.broker import BrokerError, is_embedded
 from shadow.config import Config
+from shadow.metrics.exporter import Metrics
 from shadow.topology import MAX_RECORD_BYTES
 
 log = structlog.get_logger()
@@ -55,11 +58,21 @@ class Stream(ConsumerRebalanceListener):  # type: ignore[misc]
 
     ``gained(partitions)`` and ``losing(partitions)`` are called under :attr:`lock`, with partition numbers: the topics
     are partitioned alike and the range assignor gives a number of all topics to one member. ``losing`` must leave
-    nothing under way: what it does not commit, the next owner does again.
+    nothing under way: what it does not commit, the next owner does again. ``follows`` are the topics that must be read
+    to their end, all but for the mirror.
     """
 
     def __init__(
-        self, config: Config, *, group: str, topics: tuple[str, ...], gained: Ownership, losing: Ownership
+        self,
+        config: Config,
+        *,
+        group: str,
+        topics: tuple[str, ...],
+        gained: Ownership,
+        losing: Ownership,
+        health: Health,
+        metrics: Metrics,
+        follows: tuple[str, ...] | None = None,
     ) -> None:
         self.lock = asyncio.Lock()
         self.owned: set[int] = set()
@@ -68,6 +81,9 @@ class Stream(ConsumerRebalanceListener):  # type: ignore[misc]
         self._gained, self._losing = gained, losing
         self._committed_at = 0.0
         self._address = config.broker.bootstrap
+        self._health = health
+        self._rebalanced = metrics.counter("shadow_rebalances")
+        self.progress = Progress(self._address, group, follows or topics, health=health, metrics=metrics)
         self.consumer = AIOKafkaConsumer(
             bootstrap_servers=self._address,
             group_id=group,
@@ -90,6 +106,7 @@ class Stream(ConsumerRebalanceListener):  # type: ignore[misc]
         await self._until_there(self._start_producer)
         await self._until_there(self.consumer.start)
         self.consumer.subscribe(topics=self._topics, listener=self)
+        self._health.part("start", None)
 
     async def _start_producer(self) -> None:
         embedded = await asyncio.to_thread(is_embedded, self._address)
@@ -107,6 +124,7 @@ class Stream(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def stop(self) -> None:
         """Let go of all partitions, as at a rebalance, and leave the group."""
+        self._health.part("stop", "is under way")
         await self._let_go()
         await self.consumer.stop()
         if self.producer is not None:
@@ -119,9 +137,15 @@ class Stream(ConsumerRebalanceListener):  # type: ignore[misc]
         """
         epoch = self.rebalances
         try:
-            return epoch, await self.consumer.getmany(timeout_ms=timeout_ms, max_records=max_records)
+            batch = await self.consumer.getmany(timeout_ms=timeout_ms, max_records=max_records)
         except ConsumerStoppedError:  # this process is stopping
             return epoch, {}
+        self.progress.saw(self.consumer, batch)
+        return epoch, batch
+
+    async def watch(self) -> None:
+        """Until cancelled. Raises :class:`~consumers.progress.StalledError` if records wait and none are read."""
+        await self.progress.watch(self.consumer)
 
     async def mine(self, epoch: int, batch: Batch) -> Batch:
         """The batch, or nothing if ownership has changed since it was read; to be asked under :attr:`lock`.
@@ -135,6 +159,10 @@ class Stream(ConsumerRebalanceListener):  # type: ignore[misc]
             if tp in self.consumer.assignment() and await self.consumer.position(tp) == records[-1].offset + 1:
                 self.consumer.seek(tp, records[0].offset)
         return {}
+
+    async def look(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Note and export where each partition stands; ``positions`` are the next offsets to commit."""
+        await self.progress.look(self.consumer, positions)
 
     async def commit(self, positions: Mapping[TopicPartition, int]) -> bool:
         """Commit the next offsets to read. False if the broker refused or was away: then it is read again, no harm."""
@@ -155,7 +183,8 @@ class Stream(ConsumerRebalanceListener):  # type: ignore[misc]
         return True
 
     def commit_due(self) -> bool:
-        """Whether it is time to commit again; says so once per interval."""
+        """Whether it is time to commit again; says so once per interval. To be asked each time the work loop turns."""
+        self._health.turned()
         now = asyncio.get_running_loop().time()
         if now - self._committed_at < COMMIT_EVERY_S:
             return False
@@ -172,6 +201,7 @@ class Stream(ConsumerRebalanceListener):  # type: ignore[misc]
         async with self.lock:
             losing, self.owned = self.owned, set()
             self.rebalances += 1
+            self.progress.lost()
             await self._losing(losing)
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
@@ -179,6 +209,8 @@ class Stream(ConsumerRebalanceListener):  # type: ignore[misc]
         async with self.lock:
             self.rebalances += 1
             self.owned = {tp.partition for tp in assigned}
+            self._rebalanced.inc()
+            self.progress.gained(self.owned)
             log.info("partitions_assigned", partitions=sorted(self.owned))
             await self._gained(self.owned)
 
@@ -191,4 +223,6 @@ class Stream(ConsumerRebalanceListener):  # type: ignore[misc]
                 if not waiting:
                     log.warning("broker_not_there", error=str(error) or repr(error))
                 waiting = True
+                self._health.part("start", f"the broker is not there: {str(error) or repr(error)}")
+                self._health.turned()
                 await asyncio.sleep(PAUSE_AFTER_ERROR_S)

@@ -53,6 +53,7 @@ FAILURE_KINDS: Final[tuple[str, ...]] = get_args(FailureKind)
 SHED_REASONS: Final[tuple[str, ...]] = get_args(ShedReason)
 EXPIRED_REASONS: Final[tuple[str, ...]] = get_args(ExpiredReason)
 OUTCOME_KINDS: Final[tuple[str, ...]] = get_args(OutcomeKind)
+VERDICTS: Final[tuple[str, ...]] = get_args(Verdict)
 
 EARLIEST_CLOCK_S: Final = 978_307_200.0  # 2001-01-01: before it, a clock was never set
 LATEST_CLOCK_S: Final = 4_102_444_800.0  # 2100-01-01

@@ -18,6 +18,7 @@ from kafka import TopicPartition
 from kafka.errors import KafkaConnectionError
 
 from consumers import recorder as module
+from consumers.health import Health
 from consumers.recorder import Recorder
 from shadow import broker, dead_letters, hang_watch
 from shadow.config import Config
@@ -30,6 +31,7 @@ from tests.fixtures.comparisons import comparison, outcome
 
 DOOMED = """
 import os, signal, sys, threading
+from consumers.health import Health
 from consumers.recorder import Recorder
 from shadow.config import load
 from shadow.ledger import Ledger
@@ -40,7 +42,7 @@ def write_and_die(self, comparisons, outcomes, real=Ledger.write_rows):
     os.kill(os.getpid(), signal.SIGKILL)
 
 Ledger.write_rows = write_and_die
-Recorder(load(sys.argv[1], environ={}), Metrics("recorder")).run(threading.Event())
+Recorder(load(sys.argv[1], environ={}), Metrics("recorder"), Health()).run(threading.Event())
 """
 
 
@@ -55,7 +57,7 @@ def config(embedded: str, tmp_path: Path) -> Config:
 @contextmanager
 def running(config: Config, metrics: Metrics) -> Iterator[None]:
     stop = threading.Event()
-    thread = threading.Thread(target=Recorder(config, metrics).run, args=(stop,))
+    thread = threading.Thread(target=Recorder(config, metrics, Health()).run, args=(stop,))
     thread.start()
     try:
         yield
@@ -184,8 +186,8 @@ def test_a_client_that_fails_hangs_or_stands_still_is_replaced(
         time.sleep(0.1)
         return {}
 
-    def consumer(bootstrap: list[str]) -> Any:
-        made.append(real(bootstrap))
+    def consumer(*given: Any) -> Any:
+        made.append(real(*given))
         if len(made) == 1:
             monkeypatch.setattr(made[0], "poll", poll)
         return made[-1]

@@ -156,7 +156,7 @@ def families(port: int) -> set[str]:
     assert re.search(
         rf'^shadow_build_info\{{process="[a-z.]+",version="{re.escape(__version__)}"\}} 1.0$', text, re.MULTILINE
     )
-    return set(re.findall(r"^# TYPE (\S+) ", text, re.MULTILINE))
+    return set(re.findall(r"^# TYPE (shadow_\S+) ", text, re.MULTILINE))
 
 
 def one_error(up: Up) -> str:

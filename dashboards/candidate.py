@@ -1,0 +1,149 @@
+"""Candidate verdict: may it be promoted, how much worse and how sure, where, is it healthy, what does it cost?
+
+Panels on which a promotion rests read the gate's gauges alone: counters are at least once, and lossy.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dashboards import rules
+from dashboards.limits import (
+    ANY,
+    COVERAGE_RATIO,
+    CRITICAL_KINDS,
+    EXCESS_DIVERGENCE,
+    FAILING_RATIO,
+    STALE_S,
+)
+from dashboards.panels import (
+    ARM,
+    CLUSTER,
+    GREEN,
+    LEGEND,
+    ORANGE,
+    RED,
+    STATES,
+    VERDICT,
+    VERDICTS,
+    Board,
+    Panel,
+    bars,
+    drawn,
+    limit,
+    lines,
+    now,
+    over,
+    rows,
+    stats,
+)
+from shadow.metrics.labels import ALL
+
+OVERALL: Final = f'{ARM},slice="{ALL}"'
+CRITICAL: Final = "|".join(CRITICAL_KINDS)
+
+
+def _gate(metric: str, selected: str = OVERALL, by: str = "candidate, guardrail") -> str:
+    return f"max by ({by}) (shadow_gate_{metric}{{{selected}}})"
+
+
+VERDICT_ROW: Final[tuple[Panel, ...]] = (
+    stats("Verdict", "May it be promoted?", "none", now(VERDICT.format(arm=ARM), "{{candidate}}"), words=VERDICTS,
+          width=6, height=6, link="shadow-decisions"),
+    stats("Guardrails", "Which guardrails hold, over all traffic?", "none",
+          now(_gate("state"), "{{candidate}} {{guardrail}}"), words=STATES, width=10, height=6, link="shadow-slices"),
+    stats("Age of the verdict", "How old is it, for a stale verdict is none?", "s",
+          now(f"time() - max by (candidate) (shadow_gate_evaluation_timestamp_seconds{{{ARM}}})", "{{candidate}}"),
+          steps=limit(STALE_S), width=4, height=6),
+    stats("Coverage", "Do enough of its turns count?", "percentunit",
+          now(f"min by (candidate) (shadow_gate_coverage_ratio{{{ARM}}})", "{{candidate}}"),
+          steps=[(None, RED), (COVERAGE_RATIO, GREEN)], width=4, height=6),
+    bars("Evidence", "How much of the needed evidence is there, where it lacks most?", "percentunit",
+         now(f"clamp_max(min by (candidate) ({_gate('samples')} / "
+             f"max by (candidate, guardrail) (shadow_gate_required_samples{{{ARM}}})), 1)", "{{candidate}}"),
+         least=0, most=1, steps=[(None, ORANGE), (ANY, GREEN)], width=12, height=5),
+    stats("Comparisons", "How many comparisons of this revision are in the ledger?", "short",
+          now(f"max by (candidate) (shadow_ledger_comparisons{{{ARM}}})", "{{candidate}}"), width=12, height=5),
+)  # fmt: skip
+
+SURE_ROW: Final[tuple[Panel, ...]] = (
+    lines("Nearest to its margin", "How much worse is it at most, by the guardrail nearest to its margin?",
+          "percentunit",
+          over(f"topk(1, max by (candidate, guardrail) (shadow_gate_upper_bound_ratio{{{OVERALL}}}) "
+               f"- on (candidate, guardrail) max by (candidate, guardrail) (shadow_gate_margin_ratio{{{ARM}}}))",
+               "{{candidate}} {{guardrail}}, upper bound less margin"), least=None, width=12),
+    rows("Guardrails with bounds", "What are the estimates, the bounds and the margins?", "percentunit",
+         now(_gate("estimate_ratio")), now(_gate("lower_bound_ratio")), now(_gate("upper_bound_ratio")),
+         now(f"max by (candidate, guardrail) (shadow_gate_margin_ratio{{{ARM}}})"), width=12),
+)  # fmt: skip
+
+WHERE_ROW: Final[tuple[Panel, ...]] = (
+    bars("Worst slices", "In which slices is it worst, by the upper bound?", "percentunit",
+         now(f'topk(10, max by (candidate, slice) (shadow_gate_upper_bound_ratio{{{ARM},slice!="{ALL}"}}))',
+             "{{candidate}} {{slice}}"), width=12, height=9, link="shadow-slices"),
+    lines("Divergence above the noise floor", "By which measures does it differ more than production from itself?",
+          "percentunit",
+          over(f"topk({LEGEND}, {rules.divergence('1h')}{{{ARM}}} - on (cluster, measure) group_left () "
+               f"{rules.noise('1h')}{{{CLUSTER}}})", "{{candidate}} {{measure}}"),
+          least=None, width=12, height=9, **drawn(EXCESS_DIVERGENCE)),
+)  # fmt: skip
+
+HEALTH_ROW: Final[tuple[Panel, ...]] = (
+    lines("Calls", "How many calls a second does it get, and how do they end?", "reqps",
+          over(f"topk({LEGEND}, sum by (outcome) "
+               f"(rate(shadow_candidate_attempts_total{{{ARM}}}[$__rate_interval])))", "{{outcome}}")),
+    lines("Calls without an answer", "What share of its calls fails?", "percentunit",
+          over(f"topk({LEGEND}, {rules.failing('5m')}{{{ARM}}})", "{{candidate}}"), **drawn(FAILING_RATIO)),
+    lines("Whole answer, p95", "How long does it take, beside production?", "s",
+          over(f"topk({LEGEND} - 1, histogram_quantile(0.95, sum by (candidate, le) "
+               f"(rate(shadow_candidate_request_duration_seconds_bucket{{{ARM}}}[$__rate_interval]))))",
+               "{{candidate}}", exemplars=True),
+          over("histogram_quantile(0.95, sum by (le) "
+               f"(rate(shadow_production_request_duration_seconds_bucket{{{CLUSTER}}}[$__rate_interval])))",
+               "production")),
+    lines("First token, p95", "How long until it begins to answer, beside production?", "s",
+          over(f"topk({LEGEND} - 1, histogram_quantile(0.95, sum by (candidate, le) "
+               f"(rate(shadow_candidate_time_to_first_token_seconds_bucket{{{ARM}}}[$__rate_interval]))))",
+               "{{candidate}}", exemplars=True),
+          over("histogram_quantile(0.95, sum by (le) "
+               f"(rate(shadow_production_time_to_first_token_seconds_bucket{{{CLUSTER}}}[$__rate_interval])))",
+               "production")),
+    stats("Held off", "Is it paused, or held off by its breaker?", "none",
+          now(f"max by (candidate) (shadow_candidate_paused{{{ARM}}})", "{{candidate}} paused"),
+          now(f"max by (candidate) (shadow_candidate_circuit_open{{{ARM}}})", "{{candidate}} breaker"),
+          words={0: ("no", GREEN), 1: ("YES", RED)}),
+    lines("Calls under way", "How many calls are under way?", "short",
+          over(f"topk({LEGEND}, sum by (candidate) (shadow_candidate_inflight_requests{{{ARM}}}))", "{{candidate}}")),
+)  # fmt: skip
+
+COST_ROW: Final[tuple[Panel, ...]] = (
+    stats("Critical failures", "Did it do what no rate excuses, in this time range?", "short",
+          now(f'sum by (candidate, kind) (increase(shadow_failures_total{{kind=~"{CRITICAL}",{ARM}}}[$__range])) > 0',
+              "{{candidate}} {{kind}}"), steps=limit(ANY), width=12, height=7),
+    lines("Failures", "Which failures do its replies have?", "reqps",
+          over(f"topk({LEGEND}, sum by (kind) (rate(shadow_failures_total{{{ARM}}}[$__rate_interval])))", "{{kind}}"),
+          width=12, height=7),
+    lines("Cost", "What does it cost an hour?", "currencyUSD",
+          over(f"topk({LEGEND}, 3600 * sum by (candidate) "
+               f"(rate(shadow_candidate_cost_usd_total{{{ARM}}}[$__rate_interval])))", "{{candidate}}")),
+    bars("Budget of a day", "What share of a day's budget has it cost in 24 hours?", "percentunit",
+         now(f"sum by (candidate) (increase(shadow_candidate_cost_usd_total{{{ARM}}}[24h])) "
+             f"/ max by (candidate) (shadow_candidate_budget_usd{{{ARM}}})", "{{candidate}}"), least=0),
+    bars("Tool calls", "Which tools would it call, if anything were ever executed?", "reqps",
+         now(f"topk(10, sum by (candidate, tool) "
+             f"(rate(shadow_tool_calls_recorded_total{{{ARM}}}[$__rate_interval])))", "{{candidate}} {{tool}}"),
+         least=0),
+)  # fmt: skip
+
+BOARD: Final = Board(
+    "shadow-candidate",
+    "Shadow / Candidate verdict",
+    "May this candidate be promoted, and if not, why?",
+    (
+        ("May it be promoted?", VERDICT_ROW),
+        ("How much worse, and how sure?", SURE_ROW),
+        ("Where?", WHERE_ROW),
+        ("Is it healthy?", HEALTH_ROW),
+        ("What does it cost, and what could it hurt?", COST_ROW),
+    ),
+)

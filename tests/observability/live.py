@@ -1,0 +1,156 @@
+"""Runs a dashboard's queries as Grafana would, in a real Prometheus, and says what a person would see that is wrong."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import re
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from dashboards.panels import LEGEND
+from tests.observability.simulated import CANDIDATES
+
+BUILT_IN = {"__rate_interval": "5m", "__interval": "1m", "__range": "1h"}
+SHOWN_S = 300
+VARIABLE = re.compile(r"\$\{?(\w+)(?::\w+)?\}?")
+PLACE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+MAY_BE_EMPTY = re.compile(r"(> 0|== 2)\)?$")
+"""A panel of what is wrong says nothing of an arm with which nothing is."""
+
+
+class Live:
+    """One server, at ``host:port``, asked at one time."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.now = time.time()
+
+    def ask(self, path: str, **query: Any) -> Any:
+        """The answer's data. Raises :class:`ValueError` with Prometheus's own words."""
+        url = f"http://{self.address}/api/v1/{path}?{urllib.parse.urlencode(query)}"
+        try:
+            with urllib.request.urlopen(url, timeout=30) as response:
+                return json.load(response)["data"]
+        except urllib.error.HTTPError as error:
+            with error:
+                raise ValueError(json.load(error)["error"]) from None
+
+    def values(self, expression: str) -> list[Any]:
+        """The series of an instant query."""
+        return list(self.ask("query", query=expression, time=self.now)["result"])
+
+    def faults(self, document: Mapping[str, Any]) -> list[str]:
+        """What is wrong with a dashboard, for all candidates together and for each alone."""
+        variables, found = self._variables(document)
+        chosen = [variables]
+        if "candidate" in variables:
+            chosen += [{**variables, "candidate": candidate} for candidate in CANDIDATES]
+        for panel in document["panels"]:
+            for number, each in enumerate(chosen if panel["type"] != "row" else ()):
+                who = each.get("candidate", "") if number else "All"
+                found += [f"{panel['title']} ({who}): {fault}" for fault in self._panel(panel, each, single=number > 0)]
+        for annotation in document["annotations"]["list"]:
+            found += [f"annotation {annotation['name']}: {fault}" for fault in self._annotation(annotation, variables)]
+        return found
+
+    def _variables(self, document: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
+        """Each variable's value for All: its options, as one regular expression."""
+        values: dict[str, str] = {}
+        found = []
+        for each in document["templating"]["list"]:
+            if each["type"] != "query":
+                continue
+            match = re.fullmatch(r"label_values\((.+),\s*(\w+)\)", filled(each["query"], values))
+            options = self.ask(f"label/{match[2]}/values", **{"match[]": match[1]}) if match else []
+            if not options:
+                found.append(f"variable {each['name']}: has no values")
+            values[each["name"]] = "(" + "|".join(map(re.escape, options)).replace("\\", "\\\\") + ")"
+        return values, found
+
+    def _panel(self, panel: Mapping[str, Any], variables: Mapping[str, str], *, single: bool) -> Iterator[str]:
+        names: list[str] = []
+        unit = panel["fieldConfig"]["defaults"].get("unit")
+        for target in panel["targets"]:
+            expression, ref = filled(target["expr"], variables), target["refId"]
+            try:
+                series = self._series(target, expression)
+            except ValueError as error:
+                yield f"{ref}: {error}"
+                continue
+            if not series and not (single and MAY_BE_EMPTY.search(expression)):
+                yield f"{ref}: no data"
+            wanted = PLACE.findall(target.get("legendFormat", ""))
+            for label in wanted:
+                if any(label not in each["metric"] for each in series):
+                    yield f"{ref}: the legend names {label}, and the series have none"
+            if panel["type"] != "table":
+                names += [legend(target, each["metric"]) for each in series]
+            yield from (f"{ref}: {fault}" for fault in implausible(unit, series))
+            if panel["type"] == "timeseries" and crowded(series):
+                yield f"{ref}: more than {LEGEND} lines at once"
+        if len(set(names)) < len(names):
+            yield f"series share a legend: {sorted(name for name in set(names) if names.count(name) > 1)}"
+
+    def _series(self, target: Mapping[str, Any], expression: str) -> list[Any]:
+        if target.get("instant"):
+            return self.values(expression)
+        span = {"start": self.now - SHOWN_S, "end": self.now, "step": 15}
+        return list(self.ask("query_range", query=expression, **span)["result"])
+
+    def _annotation(self, annotation: Mapping[str, Any], variables: Mapping[str, str]) -> Iterator[str]:
+        try:
+            series = self._series({}, filled(annotation["expr"], variables))
+        except ValueError as error:
+            yield str(error)
+            return
+        if annotation.get("useValueForTime"):
+            if not series:
+                yield "no data"
+            if any(abs(value / 1000 - self.now) > 86_400 for value in numbers(series)):
+                yield "its value is no time of this day in milliseconds"
+        for label, each in itertools.product(PLACE.findall(annotation["titleFormat"]), series):
+            if label not in each["metric"]:
+                yield f"the title names {label}, and the series have none"
+
+
+def filled(text: str, variables: Mapping[str, str]) -> str:
+    """A query with its variables; one that is not there stays as it is."""
+    return VARIABLE.sub(lambda found: BUILT_IN.get(found[1]) or variables.get(found[1], found[0]), text)
+
+
+def legend(target: Mapping[str, Any], metric: Mapping[str, str]) -> str:
+    text = target.get("legendFormat", "")
+    return PLACE.sub(lambda found: metric.get(found[1], ""), text) if text != "__auto" else json.dumps(metric)
+
+
+def numbers(series: list[Any]) -> list[float]:
+    return [float(value[1]) for each in series for value in each.get("values") or [each["value"]]]
+
+
+def implausible(unit: str | None, series: list[Any]) -> Iterator[str]:
+    """Numbers that this unit cannot mean."""
+    found = numbers(series)
+    if found and all(math.isnan(value) for value in found):
+        yield "is not a number"
+    found = [value for value in found if math.isfinite(value)]
+    if unit == "percentunit" and any(abs(value) > 1.0001 for value in found):
+        yield f"a share of {max(found, key=abs):g}"
+    if unit == "s" and any(not -1 <= value <= 1e6 for value in found):
+        yield f"a duration of {max(found, key=abs):g} s"
+    if unit in {"reqps", "bytes", "currencyUSD"} and any(value < 0 for value in found):
+        yield f"{unit} below zero"
+
+
+def crowded(series: list[Any]) -> bool:
+    """Whether there are more lines at one time than a person can tell apart."""
+    times: dict[float, int] = {}
+    for each in series:
+        for at, _ in each.get("values", ()):
+            times[at] = times.get(at, 0) + 1
+    return any(count > LEGEND for count in times.values())

@@ -1,0 +1,50 @@
+"""What deploy/ gives to Prometheus and Grafana fits what is generated, and what processes serve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dashboards.build import DEMO, GENERATED
+from dashboards.limits import JOB, SAMPLE_LIMIT, SCRAPE_S
+from shadow.config import load
+from shadow.processes import consumer_parts
+from tests.fixtures import prometheus
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+FILE = DEPLOY / "prometheus" / "prometheus.yml"
+
+
+def read(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def test_prometheus_takes_the_configuration_and_its_rules() -> None:
+    said = prometheus.run("promtool", "check", "config", FILE)
+    assert "rules.yml" in said
+
+
+def test_the_gates_rules_are_there_to_be_added() -> None:
+    named = [line.strip(" #-") for line in FILE.read_text(encoding="utf-8").splitlines() if "generated/" in line]
+    assert [(FILE.parent / name).resolve() for name in named] == [GENERATED / "rules.yml", GENERATED / "rules-gate.yml"]
+
+
+def test_every_process_of_the_demo_is_scraped_with_the_limit_of_the_alert() -> None:
+    document, config = read(FILE), load(DEMO, environ={})
+    [job] = document["scrape_configs"]
+    parts = consumer_parts([arm.name for arm in config.arms], config=None, metrics_port=config.metrics.port)
+    ports = [f"{config.metrics.host}:{config.metrics.port + number}" for number in range(len(parts))]
+    assert (job["job_name"], job["sample_limit"]) == (JOB, SAMPLE_LIMIT)
+    assert job["static_configs"] == [{"targets": ports, "labels": {"cluster": "local"}}]
+    assert document["global"]["scrape_interval"] == f"{SCRAPE_S}s"
+
+
+def test_grafana_gets_a_data_source_and_dashboards_that_nobody_edits() -> None:
+    provisioning = DEPLOY / "grafana" / "provisioning"
+    [source] = read(provisioning / "datasources" / "prometheus.yml")["datasources"]
+    [provider] = read(provisioning / "dashboards" / "shadow.yml")["providers"]
+    assert source["type"] == "prometheus"
+    assert source["jsonData"]["timeInterval"] == f"{SCRAPE_S}s"
+    assert provider["allowUiUpdates"] is False

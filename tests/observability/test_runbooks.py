@@ -1,0 +1,76 @@
+"""A runbook helps at night: the same parts each time, and commands and expressions that there are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from dashboards import alerts, check, rules
+from shadow.cli import main as shadow_command
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / alerts.RUNBOOKS).glob("*.md"))
+RECORDED = check.recorded_labels(rules.groups())
+PARTS = ["Meaning", "Impact", "Diagnosis", "Action", "Escalation"]
+
+
+@pytest.fixture(params=FILES, ids=lambda path: path.stem)
+def book(request: pytest.FixtureRequest) -> str:
+    return str(request.param.read_text(encoding="utf-8"))
+
+
+def test_a_runbook_has_its_parts_and_none_is_empty(book: str) -> None:
+    found = re.findall(r"^## (.+)\n\n(?=[^#\s])", book, re.MULTILINE)
+    assert found == PARTS
+    assert re.match(r"# Shadow\w+\n", book)
+
+
+def test_its_expressions_are_right(book: str) -> None:
+    found = re.findall(r"```promql\n(.*?)\n```", book, re.DOTALL)
+    assert found
+    assert [fault for each in found for fault in check.expression(each, RECORDED)] == []
+
+
+def commands(text: str) -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)\n```", text, re.DOTALL)
+    return [line for block in blocks for line in block.splitlines()] + re.findall(r"`((?:shadow|python) [^`]+)`", text)
+
+
+def test_its_commands_exist(book: str) -> None:
+    for line in commands(book):
+        words = line.split()
+        if words[0] == "shadow":
+            known(shadow_command, words[1:])
+        else:
+            assert words[:3] == ["python", "-m", "consumers"] or words[0] == "curl", line
+
+
+def known(command: click.Command, words: list[str]) -> None:
+    """Each word is a command, an option that it has, or a value."""
+    context = click.Context(command)
+    while words and isinstance(command, click.Group):
+        found = command.get_command(context, words[0])
+        assert found is not None, f"{command.name}: {words[0]}"
+        command, words = found, words[1:]
+    options = {name for parameter in command.params for name in parameter.opts}
+    assert {word for word in words if word.startswith("--")} <= options, words
+
+
+def test_a_command_that_is_not_there_is_noticed() -> None:
+    for line in (["ledgers"], ["control", "pause", "ARM", "--forever"]):
+        with pytest.raises(AssertionError):
+            known(shadow_command, line)
+
+
+@pytest.mark.parametrize("name", alerts.NAMES)
+def test_rules_stand_on_the_catalogue(name: str) -> None:
+    groups = [*alerts.groups(), *alerts.gate_groups()]
+    of = [{**group, "rules": [rule for rule in group["rules"] if rule["alert"] == name]} for group in groups]
+    assert check.rules(of, RECORDED) == []
+
+
+def test_recording_rules_stand_on_the_catalogue() -> None:
+    assert check.rules(rules.groups(), RECORDED) == []

@@ -1,0 +1,249 @@
+"""``/readyz`` and ``/healthz`` of real processes on a real broker: true when all is well, and false for its reason."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from consumers import progress
+from consumers.health import Health
+from consumers.progress import StalledError
+from consumers.stream import Stream
+from shadow import broker
+from shadow.events import CONTROL
+from shadow.metrics.catalogue import BY_NAME, CATALOGUE
+from shadow.metrics.exporter import Metrics
+from shadow.topology import TURNS
+from tests.fixtures.brokers import config_for, free_ports
+from tests.fixtures.load import write_raw
+from tests.fixtures.system import ROOT, System, arm
+
+PARTS = ("recorder", "comparator", f"mirror.{CONTROL}")
+
+
+class Probed(System):
+    """A deployment whose processes serve on ports of their own."""
+
+    ports: dict[str, int]
+
+    def launch(self, name: str) -> None:
+        kind, _, arm_name = name.partition(".")
+        command = [sys.executable, "-m", "consumers", kind, "--config", str(self.file)]
+        command += ["--metrics-port", str(self.ports[name])]
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                command + (["--arm", arm_name] if arm_name else []), stdout=log, stderr=log, cwd=ROOT
+            )
+
+    def get(self, name: str, path: str) -> tuple[int, str]:
+        """Status and body; (0, the error) if the process does not answer within two seconds."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[name]}{path}", timeout=2) as response:
+                return response.status, response.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+        except OSError as error:
+            return 0, str(error)
+
+    def until(self, name: str, true: Callable[[int, str], bool], timeout_s: float = 60) -> str:
+        deadline = time.monotonic() + timeout_s
+        while True:
+            code, body = self.get(name, "/readyz")
+            if true(code, body):
+                return body
+            assert time.monotonic() < deadline, f"{name}: {code} {body}\n{self.logs()}"
+            time.sleep(0.1)
+
+    def ready(self, *names: str) -> None:
+        for name in names or PARTS:
+            self.until(name, lambda code, _: code == 200)
+
+
+@pytest.fixture
+def system(tmp_path: Path, embedded: str) -> Iterator[Probed]:
+    made = Probed(tmp_path, embedded, [arm(CONTROL, "tests.fixtures.models:instant")])
+    made.ports = dict(zip(PARTS, free_ports(len(PARTS)), strict=True))
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def broker_process(bootstrap: str) -> psutil.Process:
+    port = int(bootstrap.rpartition(":")[2])
+    found = {
+        link.pid
+        for link in psutil.net_connections("tcp")
+        if link.status == psutil.CONN_LISTEN and link.laddr.port == port and link.pid
+    }
+    [pid] = found
+    return psutil.Process(pid)
+
+
+def families(text: str) -> set[str]:
+    return {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE shadow_")}
+
+
+def test_readiness_turns_with_what_happens(system: Probed, embedded: str) -> None:
+    """Not before it has caught up; not while broker or ledger is away, or the process is stopped; and then again."""
+    # a mirror that starts behind a backlog is not ready until it has read it
+    write_raw([embedded], turns=600, rate=2_000, run="a", twice=False, garbage=False)
+    for name in PARTS:
+        system.launch(name)
+    said: set[tuple[int, str]] = set()
+    while (200, "ok\n") not in said:
+        said.add(system.get(PARTS[-1], "/readyz"))
+        assert system.processes[PARTS[-1]].poll() is None, system.logs()
+    lines = {line for code, body in said if code == 503 for line in body.splitlines()}
+    assert any(line.startswith(("joining", "not caught up", "recovering", "start")) for line in lines), lines
+    assert system.settled(turns=600).balanced
+    system.ready()
+    for name in PARTS:
+        kind = name.partition(".")[0]
+        expected = {each.name for each in CATALOGUE if kind in each.by and not each.planned}
+        expected -= {"shadow_candidate_budget_usd"}  # this arm has none
+        found = families(system.get(name, "/metrics")[1])
+        counters = {each for each in expected if BY_NAME[each].kind == "counter"}
+        assert found == {f"{each}_total" if each in counters else each for each in expected}
+
+    # a process that is stopped does not answer; when it goes on it is as before, and nothing has ended it
+    os.kill(system.processes["comparator"].pid, signal.SIGSTOP)
+    assert system.get("comparator", "/readyz")[0] == 0
+    os.kill(system.processes["comparator"].pid, signal.SIGCONT)
+    system.ready("comparator")
+
+    # the ledger is locked
+    holder = sqlite3.connect(system.folder / "ledger.db", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    write_raw([embedded], turns=20, rate=200, run="b", twice=False, garbage=False)
+    assert "ledger: " in system.until("recorder", lambda code, _: code == 503)
+    assert system.get("recorder", "/healthz") == (200, "ok\n")
+    assert system.get("comparator", "/readyz")[0] == 200
+    holder.execute("ROLLBACK")
+    holder.close()
+    system.ready("recorder")
+
+    # the broker is stopped: everybody says so, nobody is unhealthy
+    stopped = broker_process(embedded)
+    stopped.suspend()
+    try:
+        for name in PARTS:
+            assert "broker: " in system.until(name, lambda code, body: code == 503 and "broker" in body)
+            assert system.get(name, "/healthz") == (200, "ok\n")
+    finally:
+        stopped.resume()
+    system.ready()
+    assert system.settled(turns=620).balanced
+    assert all(process.poll() is None for process in system.processes.values())
+
+
+DEAF = """
+import asyncio, sys
+from aiokafka.consumer.fetcher import Fetcher
+from consumers import progress
+progress.STALL_S = progress.SILENT_S = 1.0
+heard = 0
+
+async def fall_silent(self, *given, real=Fetcher._proc_fetch_request):
+    global heard
+    heard += 1
+    if heard > 30:
+        await asyncio.sleep(3600)
+    return await real(self, *given)
+
+Fetcher._proc_fetch_request = fall_silent
+from consumers.__main__ import main
+sys.argv = ["consumers", "comparator", "--config", sys.argv[1]]
+sys.exit(main())
+"""
+
+
+def test_a_process_that_stands_still_ends_for_whoever_restarts_it(system: Probed, embedded: str) -> None:
+    """A comparator whose client hears nothing more ends with 1 and says why; the next one goes on from its commit."""
+    log = system.folder / "deaf.log"
+    with log.open("wb") as output:
+        command = [sys.executable, "-W", "ignore", "-c", DEAF, str(system.file)]
+        deaf = subprocess.Popen(command, stdout=output, stderr=output, cwd=ROOT)
+    try:
+        deadline = time.monotonic() + 60
+        while deaf.poll() is None:
+            write_raw([embedded], turns=10, rate=100, run=f"at{time.monotonic()}", twice=False, garbage=False)
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.5)
+    finally:
+        deaf.kill()
+    assert deaf.wait() == 1
+    assert "stands_still" in log.read_text()
+
+
+async def test_a_stream_that_stands_still_is_noticed_and_ended(embedded: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client goes on and brings nothing, though the broker has records: not ready first, then the end."""
+    monkeypatch.setattr(progress, "STALL_S", 1.0)
+    monkeypatch.setattr(progress, "SILENT_S", 1.0)
+    monkeypatch.setattr(progress, "LOOK_S", 0.2)
+    config, health = config_for(embedded), Health()
+    await asyncio.to_thread(broker.ensure_topics, config)
+
+    async def nothing(_: set[int]) -> None:
+        return
+
+    stream = Stream(
+        config, group="g", topics=(TURNS,), gained=nothing, losing=nothing, health=health, metrics=Metrics("test")
+    )
+    await stream.start()
+    reading, watch = asyncio.create_task(read(stream)), asyncio.create_task(stream.watch())
+    try:
+        await until(lambda: health.why_not_ready() == [])
+        await asyncio.sleep(3)
+        assert not watch.done()  # quiet is not stalled
+        stream.consumer._fetcher._proc_fetch_request = never  # the client stands still, without an error
+        await asyncio.sleep(1)  # the fetch under way comes to its end
+        await asyncio.to_thread(publish, config.broker.bootstrap)
+        await until(lambda: any(line.startswith("stalled: ") for line in health.why_not_ready()))
+        with pytest.raises(StalledError, match="records wait"):
+            await asyncio.wait_for(watch, 30)
+    finally:
+        reading.cancel()
+        watch.cancel()
+        await asyncio.gather(reading, watch, return_exceptions=True)
+        await stream.stop()
+
+
+async def never(*_: object) -> bool:
+    with suppress(asyncio.CancelledError):  # the client's own stop
+        await asyncio.Event().wait()
+    return False
+
+
+def publish(bootstrap: list[str]) -> None:
+    record = json.dumps({"type": "turn"}).encode()
+    broker.publish(bootstrap, TURNS, [(str(number).encode(), record, ()) for number in range(30)])
+
+
+async def read(stream: Stream) -> None:
+    while True:
+        await stream.read(max_records=100)
+        if stream.commit_due():
+            await stream.look({})
+
+
+async def until(true: Callable[[], bool], timeout_s: float = 30) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
