@@ -30,6 +30,7 @@ bench: setup
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 evaluate: setup
+	$(BIN)/python -m pip install --quiet --requirement requirements-evaluate.lock
 	$(BIN)/python -m tests.evaluate $(ARGS)
 
 simulate: setup
@@ -41,6 +42,7 @@ simulate-short: setup
 lock:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --output-file requirements.lock pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --extra dev --output-file requirements-dev.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --extra dev --extra evaluate --output-file requirements-evaluate.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) .shadow build *.egg-info

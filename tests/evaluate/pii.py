@@ -8,13 +8,13 @@ The rules of ``shadow.text`` were written in sight of this data: new sentences a
 
 from __future__ import annotations
 
-import gzip
 import json
 import logging
 import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -22,10 +22,11 @@ from shadow.events import Message, Reply, Turn
 from shadow.failures.pii_leak import PiiLeak
 from shadow.tap.redaction import Redaction
 from shadow.text.pii import find
+from tests.evaluate.data import AbsentError, rows
 from tests.fixtures.events import reply, turn
 
 DATA: Final = Path(os.environ.get("SHADOW_DATA_DIR") or Path(__file__).parents[3] / "shared" / "data")
-FILE: Final = DATA / "open" / "pii" / "presidio_synth.jsonl.gz"
+SOURCE: Final = "pii/presidio_synth"
 KINDS: Final = {
     "EMAIL_ADDRESS": "email", "PHONE_NUMBER": "phone", "CREDIT_CARD": "card", "IBAN_CODE": "iban", "IP_ADDRESS": "ip",
     "US_SSN": "national_id", "US_DRIVER_LICENSE": "national_id",
@@ -59,12 +60,6 @@ class Span(NamedTuple):
 
 
 Finder = Callable[[str], list[Span]]
-
-
-def rows() -> list[dict[str, Any]]:
-    """The labelled sentences."""
-    with gzip.open(FILE, "rt", encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
 
 
 def ours(text: str) -> list[Span]:
@@ -173,12 +168,14 @@ def declared(data: Sequence[dict[str, Any]]) -> Iterator[str]:
 
 def tables() -> Iterator[str]:
     """Lines of Markdown: what is found beside presidio, what leaks are seen, what nobody finds."""
-    data = rows()
+    if find_spec("presidio_analyzer") is None:
+        raise AbsentError("presidio-analyzer is not installed: `make evaluate` installs it")
+    data = rows(SOURCE)
     mine = score(ours, data, lambda kind: OURS.get(kind, ""))
     finder = presidio(0.0)
     theirs, stricter = score(finder, data, str), score(presidio(0.4), data, str)
     hits, wrong = leaks(data)
-    yield f"{len(data)} sentences of {FILE.name}. An entity is found if findings of its kind cover it wholly."
+    yield f"{len(data)} sentences of {SOURCE}. An entity is found if findings of its kind cover it wholly."
     yield ""
     yield (
         "| entity | redaction: recall | precision of its kind | pii_leak: recall | "
