@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from shadow.events import Message, Reply, Turn
@@ -25,7 +23,6 @@ from shadow.text.pii import find
 from tests.evaluate.data import AbsentError, rows
 from tests.fixtures.events import reply, turn
 
-DATA: Final = Path(os.environ.get("SHADOW_DATA_DIR") or Path(__file__).parents[3] / "shared" / "data")
 SOURCE: Final = "pii/presidio_synth"
 KINDS: Final = {
     "EMAIL_ADDRESS": "email", "PHONE_NUMBER": "phone", "CREDIT_CARD": "card", "IBAN_CODE": "iban", "IP_ADDRESS": "ip",
