@@ -26,7 +26,7 @@ def test_prometheus_takes_the_configuration_and_its_rules() -> None:
     assert "rules.yml" in said
 
 
-def test_the_gates_rules_are_there_to_be_added() -> None:
+def test_all_rules_are_loaded() -> None:
     named = [line.strip(" #-") for line in FILE.read_text(encoding="utf-8").splitlines() if "generated/" in line]
     assert [(FILE.parent / name).resolve() for name in named] == [GENERATED / "rules.yml", GENERATED / "rules-gate.yml"]
 
@@ -34,7 +34,9 @@ def test_the_gates_rules_are_there_to_be_added() -> None:
 def test_every_process_of_the_demo_is_scraped_with_the_limit_of_the_alert() -> None:
     document, config = read(FILE), load(DEMO, environ={})
     [job] = document["scrape_configs"]
-    parts = consumer_parts([arm.name for arm in config.arms], config=None, metrics_port=config.metrics.port)
+    parts = consumer_parts(
+        [arm.name for arm in config.arms], judge=False, config=None, metrics_port=config.metrics.port
+    )
     ports = [f"{config.metrics.host}:{config.metrics.port + number}" for number in range(len(parts))]
     assert (job["job_name"], job["sample_limit"]) == (JOB, SAMPLE_LIMIT)
     assert job["static_configs"] == [{"targets": ports, "labels": {"cluster": "local"}}]

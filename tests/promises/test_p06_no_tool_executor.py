@@ -84,6 +84,8 @@ def test_p06_the_watch_notices(tmp_path):
 STARTS: dict[str, str] = {
     "shadow/processes.py": "starts Shadow's own parts by name",
     "shadow/broker/embedded.py": "starts the embedded broker's binary",
+    "shadow/conformance/isolated.py": "runs a plug-in's checks in a process of their own, for a person who asks",
+    "shadow/cli/gate.py": "`shadow gate run` becomes the gate's process",
 }
 LOADS: dict[str, str] = {
     "shadow/adapters/callable.py": "the Python function that the configuration names",
