@@ -76,7 +76,7 @@ def test_both_replies_stand_side_by_side_with_all_that_was_found(system: System)
         "0.002 USD",
         "slice depth=2-4: customer's message 2",
         "slice channel=chat: metadata channel",
-        "agreed: not decided",
+        "agreed: no",
         "lexical",
         "action       abstained: no_tool_calls",
         "later, of production: solved = 1.0",

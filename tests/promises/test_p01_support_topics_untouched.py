@@ -170,9 +170,9 @@ def test_p01_support_topics_hold_what_the_tap_wrote_and_nothing_of_the_caller_tr
 PRODUCERS = {"KafkaProducer", "AIOKafkaProducer"}
 SENDING = {"send", "send_and_wait", "send_batch", "publish"}
 OURS = {"ARM_REPLIES", "COMPARISONS", "JUDGEMENTS", "DECISIONS", "DEAD_LETTERS", "CONTROL"}
-MAKES_PRODUCERS = {"shadow/tap/sender.py", "shadow/broker/records.py", "consumers/stream.py"}
+MAKES_PRODUCERS = {"shadow/tap/producer.py", "shadow/broker/records.py", "consumers/stream.py"}
 WRITES_ELSEWHERE = {
-    "shadow/tap/sender.py": {"topic"},  # production's side: what the Tap was given
+    "shadow/tap/worker.py": {"topic"},  # production's side: what the Tap was given
     "shadow/broker/records.py": {"topic"},  # publish itself: its callers are looked at
     "shadow/dead_letters.py": {"item.topic"},  # redrive: an operator sends a mended record again
 }
