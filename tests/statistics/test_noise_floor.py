@@ -18,13 +18,13 @@ from shadow.gate.noise_floor import Measured, noise_floor
 from shadow.gate.prefix import prefixes
 from shadow.gate.robbins import two_sided_boundary
 from shadow.gate.turn_weighted import LEAST_CONVERSATIONS, LEAST_DISCORDANT
-from tests.fixtures.streams import NEVER, first
 
 ALPHA = 0.05
 HORIZON = 3_000
 COUNT = 1_500
 CHUNK = 250
 MOST_TURNS = 12
+NEVER = np.iinfo(np.int64).max
 TABLE = np.array([growth(x) for x in range(-GRID, GRID + 1)])
 
 
@@ -55,6 +55,11 @@ def called_different(x: np.ndarray, alpha: float = ALPHA) -> np.ndarray:
     radius = np.sqrt(variance) * np.array([two_sided_boundary(each, alpha / 2, _rho(alpha / 2)) for each in n]) / n
     enough = (n >= LEAST_CONVERSATIONS) & (np.cumsum(x != 0, axis=1) >= LEAST_DISCORDANT)
     return first((log_e >= math.log(2 / alpha)) | (enough & (np.abs(mean) > radius)))
+
+
+def first(reached: np.ndarray) -> np.ndarray:
+    """Per stream, at which conversation it was first reached; ``NEVER`` if it was not."""
+    return np.where(reached.any(axis=1), reached.argmax(axis=1) + 1, NEVER)
 
 
 def streams(seed: int, make, count: int = COUNT) -> np.ndarray:

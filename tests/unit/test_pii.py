@@ -10,8 +10,11 @@ import pytest
 from shadow.failures.pii_leak import PiiLeak
 from shadow.text import pii
 from shadow.text.pii import find, personal_data
+from tests.evaluate import data
 from tests.evaluate import pii as evaluation
 from tests.fixtures.events import reply, turn
+
+LABELLED = data.DATA / "open" / f"{evaluation.SOURCE}.jsonl.gz"
 
 FOUND = {
     # e-mail
@@ -215,12 +218,10 @@ def test_a_megabyte_of_hostile_text_takes_seconds_and_not_for_ever(name: str) ->
     assert len(whole.found) >= len(half.found)
 
 
-@pytest.mark.skipif(
-    not evaluation.FILE.is_file(), reason=f"{evaluation.FILE} is absent; name the folder of data in SHADOW_DATA_DIR"
-)
+@pytest.mark.skipif(not LABELLED.is_file(), reason=f"{LABELLED} is absent; name the folder of data in SHADOW_DATA_DIR")
 def test_labelled_sentences_stay_found() -> None:
     """``python -m tests.evaluate.pii`` prints the table, beside another library."""
-    score = evaluation.score(evaluation.ours, evaluation.rows(), lambda kind: evaluation.OURS.get(kind, ""))
+    score = evaluation.score(evaluation.ours, data.rows(evaluation.SOURCE), lambda kind: evaluation.OURS.get(kind, ""))
     for label, kind in evaluation.KINDS.items():
         assert score.covered[label] >= 0.95 * score.entities[label] > 0
         assert score.wrong[kind] <= 0.05 * score.findings[kind]
