@@ -1,6 +1,7 @@
 """``shadow gate``: what the gate says of a candidate, why, and how long it will take.
 
-``status`` and ``explain`` end with the verdict: 0 PROMOTE, 2 HOLD, 3 REJECT, 1 error; elsewhere 2 is wrong use.
+``status`` and ``explain`` end with the verdict: 0 PROMOTE, 2 HOLD, 3 REJECT, 1 error. Elsewhere 2 is wrong use;
+of these commands it would say HOLD, so their wrong use is 1.
 """
 
 from __future__ import annotations
@@ -29,10 +30,38 @@ ERROR: Final = 1
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
+MOST_REASONS: Final = 6
+"""Lines of reasons that ``status`` prints."""
 
-@click.group()
+HOUR_S: Final = 3_600
+
+SAID: Final = {"PROMOTE": "may replace production", "HOLD": "not yet", "REJECT": "must not replace production"}
+
+
+class _Gate(click.Group):
+    """Wrong use ends with 1: click's 2 would read as HOLD."""
+
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        with _wrong_use():
+            return super().make_context(*args, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _wrong_use():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _wrong_use() -> Iterator[None]:
+    try:
+        yield
+    except click.UsageError as error:
+        error.exit_code = ERROR
+        raise
+
+
+@click.group(cls=_Gate)
 def gate() -> None:
-    """May a candidate replace production? Exit codes of status and explain: 0 PROMOTE, 2 HOLD, 3 REJECT, 1 error."""
+    """May a candidate replace production? Exit codes: 0 PROMOTE, 2 HOLD, 3 REJECT, 1 error or wrong use."""
 
 
 @gate.command()
@@ -81,17 +110,8 @@ def plan(ctx: click.Context, candidate: str, *, as_json: bool) -> None:
         print_json(found)
         return
     console = Console(soft_wrap=True)
-    console.print(f"{candidate}, judged from {found['from']}:", markup=False)
-    if found["conversations"] is None:
-        console.print("nothing can be foretold without a control arm's conversations")
-    else:
-        usd = "unknown cost" if found["usd"] is None else f"{found['usd']:,.2f} USD"
-        console.print(
-            f"about {found['conversations']:,} conversations more, {found['turns']:,} turns, {usd}", highlight=False
-        )
-    for each in sorted(found["cells"], key=lambda cell: -(cell["more_of_all"] or 0)):
-        more = "unknown" if each["more_of_all"] is None else f"about {each['more_of_all']:,} conversations more"
-        console.print(f"  {each['name']}: {more}", markup=False, highlight=False)
+    for line in _planned(found):
+        console.print(line, markup=False, highlight=False)
 
 
 @gate.command()
@@ -127,19 +147,96 @@ def _report(ctx: click.Context, candidate: str) -> dict[str, Any]:
         return keeper.report(candidate, now)
 
 
+def _planned(found: dict[str, Any]) -> Iterator[str]:
+    if found["conversations"] is None:
+        yield f"{found['candidate']}: nothing can be foretold without conversations of the control arm"
+    else:
+        usd = "unknown cost" if found["usd"] is None else f"{found['usd']:,.2f} USD"
+        least = "at least " if found["unknown"] else ""
+        more = f"{least}about {found['conversations']:,} conversations more, {found['turns']:,} turns, {usd}"
+        yield f"{found['candidate']}: {more}; judged from {found['from']}"
+    if found["cycle_s"]:
+        yield f"  promotions wait for the end of a cycle of traffic, every {_duration(found['cycle_s'])}"
+    for each in sorted(found["cells"], key=lambda cell: -(cell["more_of_all"] or 0)):
+        more = "unknown" if each["more_of_all"] is None else f"about {each['more_of_all']:,} conversations more"
+        yield f"  {each['name']}: {more}"
+
+
 def _headline(found: dict[str, Any], console: Console) -> None:
-    looked = found["looked_at"]
-    when = "no look yet" if looked is None else f"as of {datetime.fromtimestamp(looked, UTC):%Y-%m-%d %H:%M:%S} UTC"
-    lines = [f"{found['candidate']} {found['revision']}: {found['verdict']} ({when}, experiment {found['experiment']})"]
-    lines += [f"  {each['why']}: {each['detail']}" for each in found["reasons"]]
-    if found["waiting_for"] and found["verdict"] == "HOLD":
-        waiting, more = found["waiting_for"], found["waiting_for"]["more"]
-        how_long = "not at this rate" if more is None else f"about {more:,} conversations more"
-        lines.append(f"  slowest: {waiting['name']}, {waiting['progress']:.0%} shown, {how_long}")
-    if found["scope"]:
-        lines.append(f"  holds on: {', '.join(found['scope'])}")
-    for line in lines:
+    """The verdict first, then why, what it waits for, how much longer."""
+    for line in lines_of(found):
         console.print(line, markup=False, highlight=False)
+
+
+def lines_of(found: dict[str, Any], *, most: int = MOST_REASONS) -> Iterator[str]:
+    """A report in words; of the reasons, the first ``most``, those that lack most before the others."""
+    looked = "no look yet" if found["looked_at"] is None else f"as of {_instant(found['looked_at'])}"
+    name, verdict = found["candidate"], found["verdict"]
+    of = f"revision {found['revision']}, experiment {found['experiment']}"
+    yield f"{verdict}: {name} {SAID[verdict]} ({of}, {looked})"
+    shown = {each["name"]: each["progress"] for each in found["cells"]}
+    reasons = sorted(
+        found["reasons"], key=lambda each: shown.get(each["detail"].partition(": ")[0], -1.0) if _lacks(each) else -1.0
+    )
+    for each in reasons[:most]:
+        yield f"  {each['why']}: {each['detail']}"
+    if len(reasons) > most:
+        yield f"  and {len(reasons) - most} reasons more: shadow gate explain {name}"
+    for each in found["cells"]:
+        if each["name"] in found["culprits"] and each["estimate"] is not None:
+            yield f"  {each['name']}: {_estimate(each)}"
+    if verdict == "HOLD":
+        yield from _waits(found)
+    if found["scope"]:
+        yield f"  holds on: {', '.join(found['scope'])}"
+
+
+def _lacks(reason: dict[str, str]) -> bool:
+    return reason["why"] == "evidence"
+
+
+def _estimate(cell: dict[str, Any]) -> str:
+    within = "" if cell["lower"] is None else f" ({cell['lower']:+.4f} to {cell['upper']:+.4f})"
+    return f"{cell['estimate']:+.4f}{within}, margin {cell['margin']:.4f}, {cell['conversations']} conversations"
+
+
+def _waits(found: dict[str, Any]) -> Iterator[str]:
+    ahead, count, whys = found["ahead"], found["conversations"], {each["why"] for each in found["reasons"]}
+    if not found["comparisons"]:
+        yield "  waits for: the first comparison of this revision; is its mirror running?"
+        return
+    if not count["closed"]:
+        yield (
+            f"  waits for: the first conversation to close ({found['comparisons']} comparisons, {count['open']} "
+            f"conversations open); first look at {_instant(ahead['first_look_at'])}"
+        )
+        return
+    if "expired" in whys:
+        yield "  for good: change the candidate or the gate, either begins a new experiment"
+        return
+    waiting = found["waiting_for"]
+    if waiting:
+        yield f"  waits for: {waiting['name']} the longest, {waiting['progress']:.0%} shown"
+    doubted = "once the doubts are gone, " if whys & {"cause", "incomplete"} else ""
+    yield f"  how much longer: {doubted}{_how_long(ahead)}"
+
+
+def _how_long(ahead: dict[str, Any]) -> str:
+    if ahead["never"]:
+        names = ahead["never"]
+        more = f" and {len(names) - MOST_REASONS} more" if len(names) > MOST_REASONS else ""
+        return f"not to be told at this rate, because of {', '.join(names[:MOST_REASONS])}{more}"
+    pace = "" if ahead["per_hour"] is None else f" at {ahead['per_hour']:,.0f} an hour"
+    at = "" if ahead["decision_at"] is None else f", at the earliest {_instant(ahead['decision_at'])}"
+    return f"about {ahead['conversations']:,} conversations more{pace}{at}"
+
+
+def _instant(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / HOUR_S:g} h" if seconds >= HOUR_S else f"{seconds:g} s"
 
 
 def _cells(cells: list[dict[str, Any]]) -> Table:

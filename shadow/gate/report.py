@@ -6,6 +6,7 @@ import json
 import math
 from typing import Any, Final
 
+from shadow.gate.ahead import ahead
 from shadow.gate.evidence import Evidence
 from shadow.gate.experiment import Experiment
 from shadow.gate.guardrails import OVERALL, Cell
@@ -36,6 +37,8 @@ def report(session: Session, ruling: Ruling) -> dict[str, Any]:
         "progress": _round(ruling.progress),
         "waiting_for": None if slowest is None else {key: slowest[key] for key in ("name", "progress", "more")},
         "waiting": len(waiting),
+        "ahead": ahead(session, cells),
+        "comparisons": session.rows,
         "culprits": list(ruling.culprits),
         "scope": _scope(cells),
         "conversations": {
@@ -90,8 +93,9 @@ def plan(session: Session) -> dict[str, Any]:
             "more": None if more is None else math.ceil(more),
             "more_of_all": None if more is None or not share else math.ceil(more / share),
         })  # fmt: skip
-    known = [each["more_of_all"] for each in cells]
-    most = max([each for each in known if each is not None], default=None)
+    known = [each["more_of_all"] for each in cells if each["more_of_all"] is not None]
+    few = session.rule.min_conversations - traffic.conversations
+    most = max([few, *known]) if known else None
     turns_each = traffic.turns / traffic.conversations if traffic.conversations else history.turns_each
     turns_each = turns_each or TURNS_WITHOUT_HISTORY
     cost = traffic.cost_usd / traffic.priced if traffic.priced else history.cost_usd
@@ -102,6 +106,7 @@ def plan(session: Session) -> dict[str, Any]:
         "from": "its own course" if traffic.conversations else "control" if history.conversations else "no history",
         "history_conversations": history.conversations,
         "conversations": most,
+        "cycle_s": experiment.gate.cycle_s,
         "unknown": [each["name"] for each in cells if each["more_of_all"] is None],
         "turns": turns,
         "turns_per_conversation": _round(turns_each),
