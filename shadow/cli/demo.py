@@ -15,14 +15,16 @@ import click
 from rich.console import Console
 from rich.live import Live
 
-from shadow import logs
+from shadow import logs, plugins
 from shadow.audit import Report
 from shadow.broker import BrokerError
 from shadow.cli.audit import settled, show
+from shadow.cli.gate import lines_of
 from shadow.cli.root import Unavailable, UserError
 from shadow.cli.up import running, stop_on_signals, watch_over
 from shadow.cli.watch import REFRESH_S, View, render, wide_console
 from shadow.config import ENV_LEDGER_URL, Config, ConfigError, load
+from shadow.gatekeeper import VISIBLE_S, Gatekeeper
 from shadow.ledger import Ledger, LedgerError
 from shadow.processes import Part, PartFailed, Tree, environment
 from shadow.simulate import DEFAULT_PORT
@@ -32,6 +34,7 @@ FOLDER = Path(".shadow/demo")
 PLAIN_EVERY_S = 10.0
 DRAIN_S = 90.0
 READY_S = 60.0
+MOST_REASONS = 3
 
 
 @click.command()
@@ -62,6 +65,7 @@ def demo(ctx: click.Context, *, seconds: float, rate: float, seed: int) -> None:
         report = _drained(config, tree, stopped, since=began)
         with Ledger(config.ledger.url) as ledger:
             console.print(render(View(config, ledger).snapshot()))
+            _verdicts(config, ledger, console)
     show(report, console)
     console.print(f"Ledger: {config.ledger.url.split('@')[-1]}")
     if not report.balanced or report.in_flight:
@@ -78,6 +82,18 @@ def _drained(config: Config, tree: Tree, stopped: threading.Event, *, since: flo
         watch_over(tree)
         if stopped.wait(REFRESH_S):
             raise Unavailable("interrupted")
+
+
+def _verdicts(config: Config, ledger: Ledger, console: Console) -> None:
+    """What the gate will say once all conversations have closed: nobody waits here for the time that takes."""
+    _, revision = plugins.evaluator(config)
+    keeper = Gatekeeper(config, ledger, revision)
+    closed_at = time.time() + max(each.close_after_s for each in keeper.experiments) + 2 * config.gate.look_every_s
+    keeper.catch_up(closed_at + VISIBLE_S)
+    console.print(f"Verdicts, as they stand once every conversation has closed (in {closed_at - time.time():.0f} s):")
+    for arm in config.candidates:
+        for line in lines_of(keeper.report(arm.name, closed_at), most=MOST_REASONS):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _configuration(path: str) -> Config:
