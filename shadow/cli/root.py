@@ -22,6 +22,7 @@ COMMANDS: Final[dict[str, str]] = {
     "control": "control",
     "dead-letters": "dead_letters",
     "demo": "demo",
+    "evidence": "evidence",
     "explain": "explain",
     "gate": "gate",
     "judge": "judge",
@@ -32,6 +33,7 @@ COMMANDS: Final[dict[str, str]] = {
     "simulate": "simulate",
     "topics": "broker",
     "up": "up",
+    "verify": "evidence",
     "watch": "watch",
 }
 
