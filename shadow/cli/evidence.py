@@ -35,11 +35,11 @@ def evidence(ctx: click.Context, candidate: str, output: Path | None, html: Path
             config.arm(candidate)
             sealed = seal(config, ledger, candidate, revision, time.time())
     except (plugins.PluginError, LedgerError, BundleError, ValueError) as error:
-        raise Unavailable(printable(str(error))) from None
+        raise Unavailable(_lines(error)) from None
     file = output or Path(f"evidence-{candidate}-{sealed.report['experiment']}.zip")
-    _write(file, sealed.data)
+    write(file, sealed.data)
     if html:
-        _write(html, sealed.page)
+        write(html, sealed.page)
     for line in _said(file, sealed):
         click.echo(line)
 
@@ -59,7 +59,7 @@ def verify(bundle: Path, *, expected: str | None, as_json: bool) -> None:
     except OSError as error:
         raise Unavailable(f"{bundle}: cannot be read ({error.strerror})") from None
     except BundleError as error:
-        raise Unavailable(printable(f"{bundle} {error}")) from None
+        raise Unavailable(f"{bundle} {_lines(error)}") from None
     if as_json:
         print_json(found.report)
         return
@@ -78,7 +78,11 @@ def _said(file: Path, sealed: Sealed) -> list[str]:
     ]
 
 
-def _write(file: Path, data: bytes) -> None:
+def _lines(error: Exception) -> str:
+    return "\n".join(map(printable, str(error).splitlines()))
+
+
+def write(file: Path, data: bytes) -> None:
     """All or nothing: a bundle that was cut by a full disk must not lie there."""
     part = file.with_name(f"{file.name}.part")
     try:

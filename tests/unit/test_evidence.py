@@ -22,7 +22,7 @@ from shadow.promotion.page import page
 from shadow.promotion.verify import verify
 from shadow.promotion.worst import worst
 from tests.fixtures.evidence import judged, members, repacked
-from tests.fixtures.gate_ledger import configured, evaluator_of
+from tests.fixtures.gate_ledger import configured, evaluator_of, store
 from tests.fixtures.gate_rows import experiment, row
 
 CONTROL = {
@@ -229,3 +229,15 @@ def test_the_rows_hold_every_field_that_the_gate_reads():
     given = [row(1), row(2, failures=["refusal"])]
     dumped = columns.dump(LedgerRow._fields, given)
     assert [LedgerRow._make(each) for each in columns.load("x", LedgerRow._fields, dumped)] == given
+
+
+def test_what_came_after_the_last_look_is_not_in_the_bundle(tmp_path: Path):
+    """Sealed a moment later, with rows that no look has seen yet: the same bytes."""
+    config = judged(tmp_path)
+    with Ledger(config.ledger.url) as ledger:
+        first = seal(config, ledger, "cand", evaluator_of(config), time.time())
+        until = json.loads(members(first.data)["seal.json"])["until"]
+        store(ledger, [row(9_000, turn_arrived_at=until - 1, recorded_at=until + 1)], config)
+        assert seal(config, ledger, "cand", evaluator_of(config), until + 20).data == first.data
+        later = seal(config, ledger, "cand", evaluator_of(config), until + 320)
+    assert b"c9000:0" in members(later.data)["comparisons.jsonl"]
