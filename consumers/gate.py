@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from typing import Any, Final
 
 import structlog
@@ -20,8 +21,9 @@ from shadow.config import Config, ConfigError
 from shadow.events import VERDICTS, BrokenRecordError, Decision, decode
 from shadow.gate.session import Change, Session
 from shadow.gatekeeper import Gatekeeper
-from shadow.ledger import Ledger, LedgerUnavailableError
+from shadow.ledger import Finding, Ledger, LedgerUnavailableError
 from shadow.metrics.exporter import Metrics
+from shadow.metrics.labels import SEVERITY
 from shadow.topology import DECISIONS
 
 EVERY_S: Final = 1.0
@@ -84,6 +86,7 @@ class Gate:
             found = keeper.report(name, now)
             self._board.show(name, found)
             self._export(session, found)
+        self._export_findings(keeper.findings())
 
     def _publish(self) -> None:
         address = self._config.broker.bootstrap
@@ -132,6 +135,14 @@ class Gate:
                 if cell["more"] is not None:
                     needed = cell["conversations"] + cell["more"]
                     gauge("shadow_gate_required_samples", name, cell["guardrail"]).set(needed)
+
+    def _export_findings(self, findings: list[Finding]) -> None:
+        """Every candidate and severity, also at 0: no data is not "none"."""
+        still = Counter((each.candidate, each.severity) for each in findings if each.closed_at is None)
+        for arm in self._config.candidates:
+            for severity in SEVERITY.values:
+                gauge = self._metrics.gauge("shadow_findings_open", arm.name, arm.owner, severity)
+                gauge.set(still[arm.name, severity])
 
 
 def decision(session: Session, change: Change) -> Decision:

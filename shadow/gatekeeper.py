@@ -11,7 +11,7 @@ from shadow.gate.report import report
 from shadow.gate.rows import LedgerRow, OutcomeRow
 from shadow.gate.rules import Ruling
 from shadow.gate.session import Change, DisorderError, Session
-from shadow.ledger import Cursor, Ledger
+from shadow.ledger import Cursor, Finding, Ledger
 
 VISIBLE_S: Final = 10.0
 """A row is readable so long after the time it is dated, at the latest; what is later makes the ledger be read anew."""
@@ -60,6 +60,10 @@ class Gatekeeper:
     def report(self, candidate: str, now: float) -> dict[str, Any]:
         """The same with all that is shown of it."""
         return report(self.sessions[candidate], self.ruling(candidate, now))
+
+    def findings(self) -> list[Finding]:
+        """What people have found wrong with candidates, open and closed."""
+        return self._ledger.book.findings()
 
     def _read_on(self, now: float) -> list[tuple[Session, Change]]:
         sessions = list(self.sessions.values())

@@ -6,6 +6,8 @@ abstain, sorted), ``scores`` (theirs, in the same order) and ``failures`` (kinds
 copied out of the payload, NULL when empty: few different lists of names, so that all scores are parsed as one matrix.
 ``production_failures``, ``slices`` (sorted) and ``unexamined`` (failure detectors that broke on the arm's reply)
 likewise; ``agreed`` is 0, 1 or NULL. ``seq`` numbers rows in the order in which they were committed.
+``findings`` has a row when one is opened and another when it is closed. ``promotions.refusal`` is what was overridden,
+NULL if nothing was.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Column, Double, Index, Integer, MetaData, PrimaryKeyConstraint, Table, Text
 
-REVISION: Final = "0004"
+REVISION: Final = "0005"
 """The newest migration, which this version reads and writes."""
 
 VERSION_TABLE: Final = "ledger_version"
@@ -112,4 +114,36 @@ outcomes: Final = Table(
     PrimaryKeyConstraint("outcome_id", name="outcomes_key"),
     Index("outcomes_by_turn", "turn_id"),
     Index("outcomes_by_seq", "seq"),
+)
+
+findings: Final = Table(
+    "findings",
+    metadata,
+    Column("finding_id", BigInteger, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("candidate", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("said", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("happened_at", Double, nullable=False),
+    PrimaryKeyConstraint("finding_id", "event", name="findings_key"),
+)
+
+promotions: Final = Table(
+    "promotions",
+    metadata,
+    Column("promotion_id", BigInteger, nullable=False),
+    Column("candidate", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("revision", Text, nullable=False),
+    Column("experiment", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("looked_at", Double),
+    Column("refusal", Text),
+    Column("person", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("evidence_sha256", Text),
+    Column("promoted_at", Double, nullable=False),
+    PrimaryKeyConstraint("promotion_id", name="promotions_key"),
 )

@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from shadow.events import Comparison, Outcome
 from shadow.ledger import engine as engines
+from shadow.ledger.book import NUMBERING_LOCK, Book
 from shadow.ledger.migrate import migrate
 from shadow.ledger.rows import Values, comparison_row, outcome_row
 from shadow.ledger.schema import comparisons, outcomes
@@ -25,12 +26,6 @@ CHUNK: Final = 2_000
 _INSERTS: Final[dict[str, Callable[[Table], Any]]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 EXPORTED: Final = tuple(column for column in comparisons.c if column.name != "seq")
-
-NUMBERING_LOCK: Final = 0x5AD0_1ED7
-"""PostgreSQL's lock that one writer holds until it commits, so that numbers come in the order of commits.
-
-SQLite's writers exclude one another anyway.
-"""
 
 READ_AT_ONCE: Final = 10_000
 """Rows of one transaction of :meth:`Ledger.read_on`: a long one would keep SQLite's log from being folded in."""
@@ -131,6 +126,11 @@ class Ledger:
             stored = _insert(connection, self._insert_comparison, first)
             outcomes_stored = _insert(connection, self._insert_outcome, first_outcomes)
         return Written(stored, len(comparisons) - stored, outcomes_stored, len(outcomes) - outcomes_stored)
+
+    @property
+    def book(self) -> Book:
+        """What people have written down beside the comparisons: findings and promotions."""
+        return Book(self._engine)
 
     def probe(self) -> None:
         """Return if a write could begin now, else raise."""

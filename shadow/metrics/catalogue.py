@@ -183,7 +183,7 @@ CATALOGUE: Final[tuple[Family, ...]] = (
     _gauge("shadow_decision_timestamp_seconds", (of.CANDIDATE, of.DECISION), "When such a decision was last taken, "
            "Unix seconds.", ("gate",)),
     _gauge("shadow_findings_open", (of.CANDIDATE, of.TEAM, of.SEVERITY), "Findings that nobody has closed.", ("gate",),
-           distinct=(of.CANDIDATE, of.SEVERITY), planned="findings"),
+           distinct=(of.CANDIDATE, of.SEVERITY)),
 )  # fmt: skip
 
 BY_NAME: Final[dict[str, Family]] = {family.name: family for family in CATALOGUE}

@@ -19,7 +19,7 @@ from sqlalchemy import text
 
 import shadow.ledger
 from shadow.events import ArmFacts, Score
-from shadow.ledger import Ledger, LedgerError, LedgerUnavailableError, Row, Written
+from shadow.ledger import Ledger, LedgerError, LedgerUnavailableError, Promotion, Row, Written
 from shadow.ledger.engine import transaction
 from shadow.ledger.migrate import alembic_config
 from shadow.ledger.schema import REVISION, VERSION_TABLE, metadata
@@ -192,7 +192,7 @@ def test_a_ledger_of_a_newer_schema_is_refused(url: str) -> None:
 
 def test_another_applications_database_is_refused(url: str) -> None:
     with Ledger(url) as ledger, transaction(ledger._engine, writes=True) as connection:
-        for table in (VERSION_TABLE, "outcomes"):
+        for table in (VERSION_TABLE, "outcomes", "findings", "promotions"):
             connection.execute(text(f"DROP TABLE {table}"))
     with pytest.raises(LedgerError, match=r"is no ledger \(it has comparisons\)"):
         Ledger(url)
@@ -246,3 +246,20 @@ def test_sqlite_commits_outlive_a_power_loss(tmp_path: Path) -> None:
 def test_the_migrations_are_packages_so_that_a_wheel_has_them() -> None:
     found = {info.name for info in pkgutil.walk_packages(shadow.ledger.__path__, "shadow.ledger.") if info.ispkg}
     assert found == {"shadow.ledger.migrations", "shadow.ledger.migrations.versions"}
+
+
+def test_findings_and_promotions_are_numbered_and_stay(url: str) -> None:
+    """Two writers never take one number; what was written comes back as it was, after the ledger is opened again."""
+    with Ledger(url) as ledger, Ledger(url) as other:
+        first = ledger.book.open_finding("cand", "team", "critical", said="wrong", person="ann", at=1.5)
+        second = other.book.open_finding("cand", "team", "minor", said="odd", person="bob", at=2.5)
+        closed = ledger.book.close_finding(first.finding_id, "bob", "mended", 3.5)
+        with pytest.raises(LedgerError, match="was closed by 'bob'"):
+            other.book.close_finding(first.finding_id, "eve", "again", 4.5)
+        promotion = Promotion("cand", "team", "r", "e", "HOLD", None, "the verdict is HOLD", "ann", "must", 5.5)
+        made = [each.book.promote(promotion) for each in (ledger, other)]
+    assert (first.finding_id, second.finding_id) == (1, 2)
+    assert [each.promotion_id for each in made] == [1, 2]
+    with Ledger(url) as ledger:
+        assert ledger.book.findings() == [closed, second]
+        assert ledger.book.promotions() == made

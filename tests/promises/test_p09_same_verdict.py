@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,12 +20,17 @@ import pytest
 
 from consumers.gate import decision, key
 from shadow import broker as kafka_client
+from shadow.config import Config
 from shadow.events import Decision, decode
 from shadow.gate.report import canonical
 from shadow.gatekeeper import Gatekeeper
 from shadow.ledger import Ledger
+from shadow.promotion.bundle import BundleError, digest, pack
+from shadow.promotion.evidence import derived, opened, seal
+from shadow.promotion.verify import verify
 from shadow.topology import DECISIONS
 from tests.fixtures.brokers import free_ports
+from tests.fixtures.evidence import judged, members, repacked
 from tests.fixtures.gate_ledger import configured, evaluator_of, store
 from tests.fixtures.gate_rows import EASY, START, conversations, every
 from tests.fixtures.system import ROOT
@@ -162,3 +169,66 @@ def test_p09_a_row_that_turns_up_late_makes_the_ledger_be_read_anew(gates: Gates
     fresh, _ = expected(gates)
     assert keeper.rebuilt == 1
     assert canonical(keeper.report("cand", 0)) == canonical(fresh.report("cand", 0))
+
+
+def sealed(config: Config) -> bytes:
+    with Ledger(config.ledger.url) as ledger:
+        return seal(config, ledger, "cand", evaluator_of(config), time.time()).data
+
+
+def test_p09_a_bundle_replays_to_the_same_bytes(tmp_path: Path):
+    """Sealed twice, the same file; verified with the ledger gone, the same report, byte for byte."""
+    config = judged(tmp_path)
+    first = sealed(config)
+    assert sealed(config) == first
+    for file in tmp_path.glob("ledger.db*"):
+        file.unlink()
+    assert canonical(verify(first).report) == members(first)["report.json"]
+    assert verify(first).report["verdict"] == "PROMOTE"
+
+
+def test_p09_a_byte_that_was_changed_in_any_member_is_named(tmp_path: Path):
+    """In the member itself, checksums of the zip mended; and in the file, where they are not."""
+    data = sealed(judged(tmp_path, 40))
+    for altered in members(data):
+
+        def change(name: str, member: bytes, altered: str = altered) -> bytes:
+            middle = len(member) // 2
+            flipped = bytes([member[middle] ^ 1])
+            return member[:middle] + flipped + member[middle + 1 :] if name == altered else member
+
+        with pytest.raises(BundleError) as mended:
+            verify(repacked(data, change))
+        assert mended.value.members == (altered,)
+        with zipfile.ZipFile(io.BytesIO(data)) as file:
+            info = file.getinfo(altered)
+        at = info.header_offset + 30 + len(altered) + info.compress_size // 2
+        with pytest.raises(BundleError) as torn:
+            verify(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        assert altered in torn.value.members
+
+
+def test_p09_who_seals_again_after_a_change_is_found_by_the_rows_or_by_the_digest(tmp_path: Path):
+    """A report that its rows do not give is found. Rows that were altered with all that follows: by the digest only."""
+    data = sealed(judged(tmp_path, failures=every(2), production_failures=every(47)))
+    found = members(data)
+    del found["manifest.json"]
+    report = json.loads(found["report.json"]) | {"verdict": "PROMOTE"}
+    with pytest.raises(BundleError, match=r"report\.json: is not what the rows"):
+        verify(pack(found | {"report.json": canonical(report)}))
+    rows = found | {"comparisons.jsonl": found["comparisons.jsonl"].replace(b'"[\\"refusal\\"]"', b"null")}
+    forged = pack(rows | derived(opened(rows), rows))
+    assert verify(forged).report["verdict"] == "PROMOTE"
+    with pytest.raises(BundleError, match="is another file"):
+        verify(forged, expected=digest(data))
+
+
+def test_p09_a_later_ledger_does_not_change_an_old_bundles_verdict(tmp_path: Path):
+    """The candidate turns bad afterwards: what was sealed stays what it was, and a new bundle says REJECT."""
+    config = judged(tmp_path)
+    old = sealed(config)
+    with Ledger(config.ledger.url) as ledger:
+        shift_s = time.time() - START - 24 * 3600
+        store(ledger, conversations(600, first=600, failures=every(2)), config, shift_s=shift_s)
+    assert verify(old).report["verdict"] == "PROMOTE"
+    assert verify(sealed(config)).report["verdict"] == "REJECT"

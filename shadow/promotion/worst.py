@@ -1,0 +1,51 @@
+"""The pairs to look at first, by ids and figures; ``shadow explain TURN ARM`` shows their words while they are kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from heapq import nsmallest
+from typing import Any, Final
+
+from shadow.gate.experiment import Experiment
+from shadow.gate.rows import LedgerRow
+
+MOST: Final = 25
+
+
+def worst(experiment: Experiment, rows: Iterable[LedgerRow]) -> dict[str, list[dict[str, Any]]]:
+    """``failures``: the candidate's own, production having none of the kind; ``divergences``: largest mean score.
+
+    Most kinds first, then the largest score, then the turn's id: nothing is left to the order of reading.
+    """
+    shown = [
+        _shown(row)
+        for row in rows
+        if row.arm == experiment.candidate
+        and row.arm_revision == experiment.revision
+        and (row.evaluator_revision or "") == experiment.evaluator_revision
+    ]
+    failed = (each for each in shown if each["failures"])
+    apart = (each for each in shown if each["divergence"] is not None)
+    return {
+        "failures": nsmallest(MOST, failed, key=lambda each: (-len(each["failures"]), *_order(each))),
+        "divergences": nsmallest(MOST, apart, key=_order),
+    }
+
+
+def _order(shown: dict[str, Any]) -> tuple[float, str]:
+    return -(shown["divergence"] or 0.0), shown["turn_id"]
+
+
+def _shown(row: LedgerRow) -> dict[str, Any]:
+    production = json.loads(row.production_failures or "[]")
+    scores = dict(zip(json.loads(row.measures or "[]"), json.loads(row.scores or "[]"), strict=True))
+    return {
+        "turn_id": row.turn_id,
+        "conversation_id": row.conversation_id,
+        "outcome": row.outcome,
+        "reason": row.reason,
+        "failures": sorted(set(json.loads(row.failures or "[]")) - set(production)),
+        "divergence": round(sum(scores.values()) / len(scores), 6) if scores else None,
+        "scores": scores,
+    }
