@@ -52,7 +52,7 @@ def demo(ctx: click.Context, *, seconds: float, rate: float, seed: int) -> None:
     logs.configure("demo")
     stopped, began = stop_on_signals(), time.time() - 1.0
     _require_port()
-    console.print(f"Starting broker, {len(config.arms)} mirrors, comparator, recorder; logs in {FOLDER}/logs")
+    console.print(f"Starting broker, {len(config.arms)} mirrors, comparator, recorder, gate; logs in {FOLDER}/logs")
     with running(config, path, FOLDER / "logs", environ=_environment(config)) as tree:
         server = [sys.executable, "-m", "shadow.cli", "simulate", "serve"]
         tree.start(Part("models", server))

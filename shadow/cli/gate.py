@@ -181,7 +181,7 @@ def lines_of(found: dict[str, Any], *, most: int = MOST_REASONS) -> Iterator[str
     for each in reasons[:most]:
         yield f"  {each['why']}: {each['detail']}"
     if len(reasons) > most:
-        yield f"  and {len(reasons) - most} reasons more: shadow gate explain {name}"
+        yield f"  and {len(reasons) - most} more: shadow gate explain {name}"
     for each in found["cells"]:
         if each["name"] in found["culprits"] and each["estimate"] is not None:
             yield f"  {each['name']}: {_estimate(each)}"

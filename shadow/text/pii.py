@@ -195,10 +195,9 @@ def _announced_run(said: Said, match: re.Match[str]) -> Found | None:
         return _found("card", match, number)
     if what != "phone" and not look.AFTER.match(match.string, match.end()):
         return None
+    # Numbers may follow one another: take as many groups as one number can have.
     end, count = match.end(), 0
-    for group in look.GROUP.finditer(
-        match[0]
-    ):  # numbers that follow one another: as many groups as one number can have
+    for group in look.GROUP.finditer(match[0]):
         if count + len(group[0]) > ids.PHONE_DIGITS.stop - 1:
             break
         end, count = match.start() + group.end(), count + len(group[0])
