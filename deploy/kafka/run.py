@@ -166,7 +166,8 @@ class KafkaCluster:
         properties.write_text("".join(f"{key}={value}\n" for key, value in self._settings(node)), encoding="utf-8")
         if (self.directory / f"node-{node}" / "meta.properties").exists():
             return
-        command = self._java(node, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c")
+        # One word with its value: an id may begin with "-", which would else be taken for another option.
+        command = self._java(node, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "-c")
         with self.log(node).open("ab") as output:
             result = subprocess.run(command, stdout=output, stderr=output, check=False, timeout=START_S)  # noqa: S603 (java)
             if result.returncode != 0:

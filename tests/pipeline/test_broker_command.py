@@ -101,6 +101,16 @@ def test_three_nodes_bear_the_loss_of_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_cluster_id_may_begin_with_a_dash(tmp_path: Path, kafka: object) -> None:
+    """One random id in 64 does."""
+    assert kafka  # Java and Maven are there
+    (tmp_path / "kafka-1").mkdir()
+    (tmp_path / "kafka-1" / "cluster.id").write_text("-v5_FJ26NcZ1yoLwxdGbMw", encoding="utf-8")
+    with start_kafka(tmp_path, nodes=1) as cluster:
+        ensure_topics(config_for(cluster.bootstrap[0], replication=1))
+
+
+@pytest.mark.slow
 def test_the_kafka_command_says_ready_and_stops_all_it_started(tmp_path: Path, kafka: object) -> None:
     assert kafka  # Java and Maven are there
     [port] = free_ports(1)
