@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from shadow import config, events, topology
 from shadow.cli import main as shadow_command
 from shadow.control import Command
-from shadow.gate.settings import BY_KIND
+from shadow.gate.settings import BY_KIND, Gate
 from shadow.metrics.catalogue import CATALOGUE, CONSUMERS, EVERY, Family, series_bound
 from shadow.metrics.labels import Label
 from shadow.thresholds import Threshold
@@ -212,7 +212,7 @@ def configuration() -> str:
         ("each measure of `thresholds`", Threshold),
         ("`slices`", config.Slices),
         ("`judge`", config.Judge),
-        ("`gate`", config.Gate),
+        ("`gate`", Gate),
         *((f"`guardrails` of the gate with `kind: {kind}`", model) for kind, model in BY_KIND.items()),
         ("`broker`", config.Broker),
         ("`ledger`", config.Ledger),

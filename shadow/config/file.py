@@ -1,0 +1,97 @@
+"""The whole of ``shadow.yaml``, and what holds between its sections."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from shadow.config.arms import Arm, Control, OpenAIAdapter, Production, who
+from shadow.config.comparison import JUDGE, Comparator, Judge, Slices
+from shadow.config.places import Broker, Ledger, Metrics
+from shadow.config.problems import ConfigError
+from shadow.events import CONTROL, PRODUCTION
+from shadow.gate.settings import ExcessGuardrail, Gate
+from shadow.section import Section
+
+
+class Config(Section):
+    """The whole file."""
+
+    version: Literal[1]
+    production: Production
+    control: Control | None = None
+    candidates: list[Arm] = Field([])
+    comparator: Comparator = Comparator()
+    slices: Slices = Slices()
+    judge: Judge | None = None
+    gate: Gate = Gate()
+    broker: Broker = Broker()
+    ledger: Ledger = Ledger()
+    metrics: Metrics = Metrics()
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """Everyone that turns are mirrored to: the control arm first, if there is one, then the candidates."""
+        return ((self.control,) if self.control else ()) + tuple(self.candidates)
+
+    def arm(self, name: str) -> Arm:
+        """The arm of that name. Raises :class:`ConfigError` naming the known ones."""
+        for arm in self.arms:
+            if arm.name == name:
+                return arm
+        raise ConfigError([f"no arm is called {name!r}; the configuration has: {', '.join(a.name for a in self.arms)}"])
+
+    @field_validator("candidates")
+    @classmethod
+    def _names(cls, candidates: list[Arm]) -> list[Arm]:
+        seen: set[str] = {PRODUCTION, CONTROL}
+        for arm in candidates:
+            if arm.name in seen:
+                raise ValueError(f"{arm.name!r} is taken; give each candidate a name of its own")
+            seen.add(arm.name)
+        return candidates
+
+    @model_validator(mode="after")
+    def _nobody_judges_himself(self) -> Self:
+        if self.judge is None:
+            return self
+        judge = self.judge.adapter
+        if isinstance(judge, OpenAIAdapter) and judge.model == self.production.model:
+            raise ValueError(f"judge.adapter.model {judge.model!r} is production's model: a judge must be another one")
+        for arm in self.arms:
+            if arm.name == JUDGE:
+                raise ValueError(f"a candidate cannot be called {JUDGE!r} where there is a judge; rename it")
+            if who(arm.adapter) == who(judge):
+                asked = " at ".join(who(judge))
+                raise ValueError(f"judge.adapter asks {asked}, as arm {arm.name!r} does: a judge must be another one")
+        return self
+
+    @model_validator(mode="after")
+    def _times_fit(self) -> Self:
+        for arm in self.arms:
+            needed = arm.limits.max_age_s + arm.limits.deadline_s
+            if needed >= self.comparator.join_window_s:
+                raise ValueError(
+                    f"arm {arm.name!r} may answer up to {needed:g} s after a turn's arrival (limits.max_age_s + "
+                    f"limits.deadline_s), but comparator.join_window_s is {self.comparator.join_window_s:g}: "
+                    f"raise join_window_s above {needed:g}, or lower the limits"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _guardrails_fit(self) -> Self:
+        for index, each in enumerate(self.gate.guardrails):
+            if not isinstance(each, ExcessGuardrail):
+                continue
+            if self.control is None:
+                raise ValueError(
+                    f"gate.guardrails.{index} ({each.name!r}) compares with the control arm, and there is none: "
+                    f"add 'control', or take the guardrail out"
+                )
+            if each.measure not in self.comparator.measures:
+                raise ValueError(
+                    f"gate.guardrails.{index} ({each.name!r}) rests on measure {each.measure!r}, which is not "
+                    f"computed: add it to comparator.measures, or name one of: {', '.join(self.comparator.measures)}"
+                )
+        return self
