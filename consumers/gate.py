@@ -50,6 +50,8 @@ class Gate:
         self._published: set[Key] | None = None
         self._waiting: list[Decision] = []
         self._board = Board({arm.name for arm in config.candidates})
+        for arm in config.candidates:
+            metrics.prepare("shadow_decisions", arm.name)
 
     def run(self, stop: threading.Event) -> None:
         """Judge until ``stop`` is set. Raises :class:`~shadow.ledger.LedgerError` if the ledger can never be read."""
@@ -123,6 +125,7 @@ class Gate:
             gauge("shadow_gate_state", *labels).set(STATES[cell["state"]])
             gauge("shadow_gate_samples", *labels).set(cell["conversations"])
             gauge("shadow_gate_progress_ratio", *labels).set(cell["progress"])
+            gauge("shadow_gate_margin_ratio", *labels).set(cell["margin"])
             for metric, value in (
                 ("shadow_gate_estimate_ratio", cell["estimate"]),
                 ("shadow_gate_lower_bound_ratio", cell["lower"]),
@@ -130,11 +133,9 @@ class Gate:
             ):
                 if value is not None:
                     gauge(metric, *labels).set(value)
-            if cell["slice"] == "__all__":
-                gauge("shadow_gate_margin_ratio", name, cell["guardrail"]).set(cell["margin"])
-                if cell["more"] is not None:
-                    needed = cell["conversations"] + cell["more"]
-                    gauge("shadow_gate_required_samples", name, cell["guardrail"]).set(needed)
+            if cell["slice"] == "__all__" and cell["more"] is not None:
+                needed = cell["conversations"] + cell["more"]
+                gauge("shadow_gate_required_samples", name, cell["guardrail"]).set(needed)
 
     def _export_findings(self, findings: list[Finding]) -> None:
         """Every candidate and severity, also at 0: no data is not "none"."""

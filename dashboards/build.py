@@ -28,7 +28,8 @@ from dashboards import (
     rules,
     slices,
 )
-from dashboards.panels import Board, to_json
+from dashboards.documents import to_json
+from dashboards.panels import Board
 from shadow.config import Config, ConfigError, load
 
 GENERATED: Final = Path(__file__).parent / "generated"

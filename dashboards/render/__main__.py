@@ -10,21 +10,18 @@ import argparse
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
 from dashboards.build import BOARDS
-from dashboards.panels import to_json
+from dashboards.documents import to_json
 from dashboards.render import programs, traffic
 from dashboards.render.browser import Shot, Span, address, faults, look
 from dashboards.render.site import serving
 
 FOLDER: Final = Path(".shadow/render")
 SEALED: Final = "slice-worse"
-CHOSEN: Final[dict[str, dict[str, Sequence[str]]]] = {}
-"""By dashboard: variables of its picture, where all values at once would be too many."""
 
 
 def main() -> int:
@@ -32,9 +29,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m dashboards.render", description=__doc__)
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--prometheus", metavar="URL", help="draw what this server has, such as http://127.0.0.1:9090")
-    where.add_argument("--simulate", metavar="SECONDS", type=float, help="run the demo's traffic for so long, and draw it")
+    where.add_argument(
+        "--simulate", metavar="SECONDS", type=float, help="run the demo's traffic for so long, and draw it"
+    )
     parser.add_argument("--out", type=Path, default=FOLDER, help="folder for the pictures (default: %(default)s)")
-    parser.add_argument("--last", type=float, default=3600, metavar="SECONDS", help="of time shown (default: %(default)s)")
+    parser.add_argument(
+        "--last", type=float, default=3600, metavar="SECONDS", help="of time shown (default: %(default)s)"
+    )
     parser.add_argument("--scrape", type=float, default=15, metavar="SECONDS", help="its scrape interval (default: 15)")
     parser.add_argument("--board", action="append", choices=[board.uid for board in BOARDS], help="only this one")
     parser.add_argument("--candidate", action="append", default=[], help="only this one (default: all)")
@@ -68,7 +69,7 @@ def _drawn(given: argparse.Namespace, stack: ExitStack) -> list[dict[str, Any]]:
     site = stack.enter_context(serving(server, {board.uid: to_json(board) for board in BOARDS}))
     chosen = {"candidate": given.candidate} if given.candidate else {}
     uids = given.board or [board.uid for board in BOARDS]
-    shots = [Shot(address(site, uid, span, **{**CHOSEN.get(uid, {}), **chosen}), given.out / f"{uid}.png") for uid in uids]
+    shots = [Shot(address(site, uid, span, **chosen), given.out / f"{uid}.png") for uid in uids]
     return look([*shots, *plain])
 
 

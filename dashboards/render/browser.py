@@ -19,7 +19,7 @@ TIMEOUT_S: Final = 240.0
 
 @dataclass(frozen=True)
 class Shot:
-    """One page to open. ``png``: where its picture goes, if anywhere; ``plain``: a page that is not ours to wait for."""
+    """One page to open. ``png``: where its picture goes, if anywhere; ``plain``: any other page, drawn at once."""
 
     url: str
     png: Path | None = None
@@ -69,5 +69,7 @@ def faults(seen: Sequence[dict[str, Any]]) -> list[str]:
     found = []
     for page in seen:
         found += [f"{page['url']}: {fault}" for fault in (page["error"], *page["complaints"]) if fault]
-        found += [f"{each['title']}: {each['error']}" for each in page["panels"] if each["state"] in {"error", "broken"}]
+        found += [
+            f"{each['title']}: {each['error']}" for each in page["panels"] if each["state"] in {"error", "broken"}
+        ]
     return found

@@ -48,5 +48,5 @@ def built() -> bool:
 
 
 def _node() -> int:
-    said = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout  # noqa: S607
     return int(said.removeprefix("v").partition(".")[0])

@@ -1,4 +1,4 @@
-"""The demo's models and customers in front of the whole shadow and a Prometheus of its own, on free ports of loopback."""
+"""The demo's models and customers before the whole shadow and a Prometheus of its own, on free ports of loopback."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ from dashboards.render.programs import path
 from shadow.config import load
 
 SCRAPE_S: Final = 5
-RATE: Final = 12.0
+RATE: Final = 8.0
 """Turns a second."""
 
+BUDGET_USD: Final = 5.0
 SEED: Final = 1
 READY_S: Final = 90.0
 STOP_S: Final = 30.0
@@ -57,7 +58,7 @@ def free_ports(count: int) -> list[int]:
 
 @contextmanager
 def running(folder: Path, seconds: float) -> Iterator[Running]:
-    """Everything, with ``seconds`` of customers, who begin when it is up; files and logs in ``folder``, ended with the block."""
+    """Everything, with ``seconds`` of customers, who begin when it is up; files and logs in ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     arms = len(load(DEMO, environ={}).arms)
     models, broker, prometheus, gate, *metrics = free_ports(4 + arms + 3)
@@ -68,6 +69,8 @@ def running(folder: Path, seconds: float) -> Iterator[Running]:
         "metrics": {"port": metrics[0], "gate_port": gate},
         "ledger": {"url": f"sqlite:///{folder.absolute() / 'ledger.db'}"},
     }
+    for arm in document["candidates"]:
+        arm["limits"] = {**arm["limits"], "usd_per_day": BUDGET_USD}  # the demo sets none, and a panel shows it
     config = folder / "shadow.yaml"
     config.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
     for old in folder.glob("ledger.db*"):

@@ -75,9 +75,10 @@ class Live:
 
     def _panel(self, panel: Mapping[str, Any], variables: Mapping[str, str], *, single: bool) -> Iterator[str]:
         names: list[str] = []
-        unit = panel["fieldConfig"]["defaults"].get("unit")
+        columns = units(panel)
         for target in panel["targets"]:
             expression, ref = filled(target["expr"], variables), target["refId"]
+            unit = columns.get(ref, panel["fieldConfig"]["defaults"].get("unit"))
             try:
                 series = self._series(target, expression)
             except ValueError as error:
@@ -117,6 +118,22 @@ class Live:
         for label, each in itertools.product(PLACE.findall(annotation["titleFormat"]), series):
             if label not in each["metric"]:
                 yield f"the title names {label}, and the series have none"
+
+
+def units(panel: Mapping[str, Any]) -> dict[str, str]:
+    """Of a table's targets that are columns, the unit of each."""
+    headings = {
+        name.removeprefix("Value").removeprefix(" #") or "A": heading
+        for each in panel.get("transformations", ())
+        for name, heading in each["options"].get("renameByName", {}).items()
+    }
+    own = {
+        each["matcher"]["options"]: value["value"]
+        for each in panel["fieldConfig"]["overrides"]
+        for value in each["properties"]
+        if value["id"] == "unit"
+    }
+    return {ref: own[heading] for ref, heading in headings.items()}
 
 
 def filled(text: str, variables: Mapping[str, str]) -> str:

@@ -37,6 +37,7 @@ OWNED = {
     "mirror": ("support.turns",),
     "comparator": ("support.turns", "support.replies", "shadow.replies"),
     "recorder": ("shadow.comparisons", "support.outcomes"),
+    "judge": ("support.turns", "support.replies", "shadow.replies", "shadow.comparisons"),
 }
 STAGES = {"mirror": ("ask",), "comparator": ("join", "compare", "deliver")}
 CRITICAL = ("pii_leak", "prompt_leak", "claimed_action")
@@ -47,6 +48,7 @@ Labels = dict[str, str]
 def processes() -> Iterator[tuple[str, Labels]]:
     """Kind and target labels of each process."""
     names = {"mirror": tuple(TEAMS), "comparator": ("1", "2"), "recorder": ("1",), "gate": ("1",), "tap": ("1",)}
+    names["judge"] = ("1",)
     for kind, those in names.items():
         for name in those:
             yield kind, {"cluster": "ci", "job": JOBS.get(kind, "shadow"), "instance": f"{kind}-{name}:9100"}

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from dashboards.build import DEMO, GENERATED
-from dashboards.limits import JOB, SAMPLE_LIMIT, SCRAPE_S
+from dashboards.limits import GATE_JOB, JOB, SAMPLE_LIMIT, SCRAPE_S
 from shadow.config import load
 from shadow.processes import consumer_parts
 from tests.fixtures import prometheus
@@ -33,13 +33,17 @@ def test_all_rules_are_loaded() -> None:
 
 def test_every_process_of_the_demo_is_scraped_with_the_limit_of_the_alert() -> None:
     document, config = read(FILE), load(DEMO, environ={})
-    [job] = document["scrape_configs"]
+    jobs = {job["job_name"]: job for job in document["scrape_configs"]}
     parts = consumer_parts(
         [arm.name for arm in config.arms], judge=False, config=None, metrics_port=config.metrics.port
     )
     ports = [f"{config.metrics.host}:{config.metrics.port + number}" for number in range(len(parts))]
-    assert (job["job_name"], job["sample_limit"]) == (JOB, SAMPLE_LIMIT)
-    assert job["static_configs"] == [{"targets": ports, "labels": {"cluster": "local"}}]
+    assert parts[-1].name == "gate"
+    wanted = {JOB: ports[:-1], GATE_JOB: ports[-1:]}
+    for name, targets in wanted.items():
+        assert jobs[name]["sample_limit"] == SAMPLE_LIMIT
+        assert jobs[name]["static_configs"] == [{"targets": targets, "labels": {"cluster": "local"}}]
+    assert set(jobs) == set(wanted)
     assert document["global"]["scrape_interval"] == f"{SCRAPE_S}s"
 
 

@@ -20,6 +20,9 @@ async function seen({ url, png, width, plain }) {
   await page.goto(url);
   if (!plain) {
     await page.waitForFunction(() => document.body.dataset.state !== 'loading', null, { timeout: 60_000 });
+    const height = await page.evaluate(() => document.documentElement.scrollHeight);
+    await page.setViewportSize({ width, height }); // tables draw the rows that are in view
+    await page.waitForTimeout(300);
   }
   const found = await page.evaluate(() => ({
     error: document.body.dataset.error ?? null,

@@ -1,5 +1,6 @@
 // One component for each kind of panel, around those of @grafana/ui.
 import {
+  cacheFieldDisplayNames,
   type DataFrame,
   FieldType,
   getDisplayProcessor,
@@ -111,9 +112,18 @@ export function Bars(shown: Shown) {
   return <Repeat {...shown} draw={draw} spacing={10} grid={false} />;
 }
 
+/** Grafana's plug-in draws what is no number as a gap: a quantile of nothing would else leave the whole chart empty. */
+function drawable(frame: DataFrame): DataFrame {
+  const finite = (value: unknown) => (Number.isFinite(value) ? value : null);
+  const fields = frame.fields.map((field) =>
+    field.type === FieldType.number ? { ...field, values: field.values.map(finite) } : field
+  );
+  return { ...frame, fields };
+}
+
 export function Lines({ frames, options, width, height, timeRange, marks }: Shown) {
   return (
-    <TimeSeries frames={frames} legend={options.legend} options={options} timeZone="utc" structureRev={1} {...{ timeRange, width, height }}>
+    <TimeSeries frames={frames.map(drawable)} legend={options.legend} options={options} timeZone="utc" structureRev={1} {...{ timeRange, width, height }}>
       {(config) => <Marks config={config} marks={marks} />}
     </TimeSeries>
   );
@@ -122,6 +132,7 @@ export function Lines({ frames, options, width, height, timeRange, marks }: Show
 /** The first table, as Grafana shows it: of the others there is but a list of names to choose from. */
 export function Rows({ frames, options, fieldConfig, width, height, theme }: Shown) {
   const [data] = frames;
+  cacheFieldDisplayNames(frames);
   if (data) {
     for (const field of data.fields) {
       field.display ??= getDisplayProcessor({ field, theme, timeZone: 'utc' });
