@@ -30,6 +30,7 @@ OPEN = {
     "version": ("0.1.0",),
     "metric": ("shadow_candidate_info",),
     "label": ("candidate",),
+    "verdict": ("production", "arm", "tie"),
 }
 WORSE = {"control": 1.0, "better": 0.8, "slice-worse": 1.6, "flaky": 4.0}
 JOBS = {"gate": "shadow-gate", "tap": "shadow-tap"}
@@ -48,7 +49,7 @@ Labels = dict[str, str]
 def processes() -> Iterator[tuple[str, Labels]]:
     """Kind and target labels of each process."""
     names = {"mirror": tuple(TEAMS), "comparator": ("1", "2"), "recorder": ("1",), "gate": ("1",), "tap": ("1",)}
-    names["judge"] = ("1",)
+    names |= {"judge": ("1",)}
     for kind, those in names.items():
         for name in those:
             yield kind, {"cluster": "ci", "job": JOBS.get(kind, "shadow"), "instance": f"{kind}-{name}:9100"}
@@ -120,7 +121,9 @@ def gauge(name: str, labels: Labels, at_s: float, end_s: float) -> float:
         "shadow_gate_required_samples": 1200.0,
         "shadow_gate_state": 2.0 if worse > 3 or labels.get("slice") == "tone_shift" else 1.0 if worse < 1 else 0.0,
         "shadow_gate_verdict": float(labels.get("verdict") == verdict),
+        "shadow_gate_progress_ratio": 0.6,
         "shadow_gate_coverage_ratio": 0.99,
+        "shadow_gate_completeness_ratio": 0.997,
         "shadow_gate_evaluation_timestamp_seconds": at_s - 5,
         "shadow_decision_timestamp_seconds": end_s - 1800,
         "shadow_consumer_read_until_timestamp_seconds": at_s - 2,
