@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test lint bench evaluate simulate simulate-short lock clean
+.PHONY: setup demo test lint bench evaluate simulate simulate-short render-page render lock clean
+
+PAGE := dashboards/render/page
 
 setup: $(VENV)/.done
 
@@ -39,10 +41,21 @@ simulate: setup
 simulate-short: setup
 	$(BIN)/python -m tests.statistics --short $(ARGS)
 
+render-page: $(PAGE)/node_modules/.done
+	cd $(PAGE) && npm run --silent build
+
+$(PAGE)/node_modules/.done: $(PAGE)/package-lock.json
+	@command -v npm >/dev/null || { echo "Drawing dashboards needs Node.js >= 20 and npm: apt-get install nodejs npm"; exit 2; }
+	cd $(PAGE) && npm ci --silent
+	@touch $@
+
+render: setup render-page
+	$(BIN)/python -m dashboards.render $(ARGS)
+
 lock:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --output-file requirements.lock pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --extra dev --output-file requirements-dev.lock pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --extra dev --extra evaluate --output-file requirements-evaluate.lock pyproject.toml
 
 clean:
-	rm -rf $(VENV) .shadow build *.egg-info
+	rm -rf $(VENV) .shadow build *.egg-info $(PAGE)/node_modules $(PAGE)/dist

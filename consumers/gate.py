@@ -133,9 +133,10 @@ class Gate:
             ):
                 if value is not None:
                     gauge(metric, *labels).set(value)
-            if cell["slice"] == "__all__" and cell["more"] is not None:
-                needed = cell["conversations"] + cell["more"]
-                gauge("shadow_gate_required_samples", name, cell["guardrail"]).set(needed)
+            if cell["more"] is None:  # not to be told any more: what was told is no longer so
+                self._metrics.remove("shadow_gate_required_samples", *labels)
+            else:
+                gauge("shadow_gate_required_samples", *labels).set(cell["conversations"] + cell["more"])
 
     def _export_findings(self, findings: list[Finding]) -> None:
         """Every candidate and severity, also at 0: no data is not "none"."""

@@ -76,10 +76,12 @@ VERDICT_ROW: Final[tuple[Panel, ...]] = (
          now(f"min by (candidate) (max by ({CELL}) (shadow_gate_progress_ratio{{{ARM}}}) "
              f"unless on ({CELL}) max by ({CELL}) (shadow_gate_state{{{ARM}}}) == 2)", "{{candidate}}"),
          least=0, most=1, steps=[(None, ORANGE), (ANY, GREEN)], width=10, height=5),
-    stats("Conversations still needed", "How long is the wait, by the slowest guardrail over all traffic?", "short",
-          now(f"max by (candidate) (max by (candidate, guardrail) (shadow_gate_required_samples{{{ARM}}}) "
-              f"- on (candidate, guardrail) {_gate('samples')})", "{{candidate}}"), width=7, height=5,
-          empty="not to be told yet"),
+    stats("Conversations still needed", "How long must one that is on hold wait, by its slowest guardrail and slice?",
+          "short",
+          now(f"max by (candidate) (max by ({CELL}) (shadow_gate_required_samples{{{ARM}}}) "
+              f"- on ({CELL}) max by ({CELL}) (shadow_gate_samples{{{ARM}}})) "
+              f'and on (candidate) max by (candidate) (shadow_gate_verdict{{verdict="HOLD",{ARM}}}) == 1',
+              "{{candidate}}"), width=7, height=5, empty="none waits, or it is not to be told yet"),
     stats("Comparisons", "How many comparisons of this revision are in the ledger?", "short",
           now(f"max by (candidate) (shadow_ledger_comparisons{{{ARM}}})", "{{candidate}}"), width=7, height=5),
 )  # fmt: skip

@@ -21,7 +21,7 @@ BOARD: Final = Board(
                       now("round(sum by (candidate, decision) "
                           f"(increase(shadow_decisions_total{{{ARM}}}[$__range]))) > 0",
                           "{{candidate}} {{decision}}"), width=12),
-                rows("Latest decisions", "When was each decided last?", "dateTimeAsIso",
+                rows("Latest decisions", "When was each decided last?", "none",
                      column("max by (candidate, decision) "
                             f"(shadow_decision_timestamp_seconds{{{ARM}}}) * 1000", "when", "dateTimeAsIso"),
                      first="when", width=12, link="shadow-candidate"),

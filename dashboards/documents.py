@@ -76,6 +76,8 @@ def _laid_out(made: Any, panel: Panel) -> Any:
     if kind == "stat":
         judged = panel.steps or panel.words
         color = options.BigValueColorMode.BACKGROUND if judged else options.BigValueColorMode.VALUE
+        if any("{{" in query.legend for query in panel.queries):  # one value alone would else have no name
+            made = made.text_mode(options.BigValueTextMode.VALUE_AND_NAME)
         return made.graph_mode(options.BigValueGraphMode.NONE).color_mode(color)
     if kind == "bargauge":
         made = made.orientation(options.VizOrientation.HORIZONTAL).display_mode(options.BarGaugeDisplayMode.BASIC)
@@ -104,7 +106,7 @@ def _tabled(made: Any, panel: Panel) -> Any:
     }
     headings = {value: query.column for value, query in zip(values, panel.queries, strict=True) if query.column}
     arranged = {"excludeByName": hidden, "indexByName": {}, "renameByName": headings}
-    made = made.with_transformation(models.DataTransformerConfig("merge", options={}))
+    made = made.min_width(70).with_transformation(models.DataTransformerConfig("merge", options={}))
     made = made.with_transformation(models.DataTransformerConfig("organize", options=arranged))
     for query in panel.queries:
         if query.column:

@@ -39,7 +39,7 @@ BOARD: Final = Board(
     "Is anything wrong, and whose is it?",
     (
         (
-            "Is anything wrong?",
+            "Is anything wrong?  Each alert has a runbook of its name in deploy/runbooks",
             (
                 stats("Alerts by team", "Whose are the alerts that fire?", "short",
                       now(f"sum by (team, severity) ({FIRING})", "{{team}} {{severity}}"),

@@ -36,6 +36,9 @@ def main() -> int:
     parser.add_argument(
         "--last", type=float, default=3600, metavar="SECONDS", help="of time shown (default: %(default)s)"
     )
+    parser.add_argument(
+        "--until", type=float, metavar="TIME", help="end of the time shown, Unix seconds (default: now)"
+    )
     parser.add_argument("--scrape", type=float, default=15, metavar="SECONDS", help="its scrape interval (default: 15)")
     parser.add_argument("--board", action="append", choices=[board.uid for board in BOARDS], help="only this one")
     parser.add_argument("--candidate", action="append", default=[], help="only this one (default: all)")
@@ -59,7 +62,8 @@ def main() -> int:
 def _drawn(given: argparse.Namespace, stack: ExitStack) -> list[dict[str, Any]]:
     """What is on each dashboard, its picture kept in ``given.out``."""
     given.out.mkdir(parents=True, exist_ok=True)
-    server, span, plain = given.prometheus, Span(time.time() - given.last, time.time(), given.scrape), []
+    end_s = given.until or time.time()
+    server, span, plain = given.prometheus, Span(end_s - given.last, end_s, given.scrape), []
     if given.simulate:
         begin_s = time.time()
         found = stack.enter_context(traffic.running(FOLDER, given.simulate))

@@ -24,7 +24,7 @@ from dashboards.render.programs import path
 from shadow.config import load
 
 SCRAPE_S: Final = 5
-RATE: Final = 8.0
+RATE: Final = 12.0
 """Turns a second."""
 
 BUDGET_USD: Final = 5.0

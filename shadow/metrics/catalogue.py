@@ -172,7 +172,7 @@ CATALOGUE: Final[tuple[Family, ...]] = (
     _gauge("shadow_gate_state", _CELL, "0 collecting, 1 pass, 2 fail.", ("gate",)),
     _gauge("shadow_gate_progress_ratio", _CELL, "Share of the evidence needed that is there.", ("gate",)),
     _gauge("shadow_gate_margin_ratio", _CELL, "The margin that must hold.", ("gate",)),
-    _gauge("shadow_gate_required_samples", (of.CANDIDATE, of.GUARDRAIL), "Conversations needed to decide.", ("gate",)),
+    _gauge("shadow_gate_required_samples", _CELL, "Conversations of the slice needed to decide.", ("gate",)),
     _gauge("shadow_gate_verdict", (of.CANDIDATE, of.VERDICT), "1 for the verdict that holds, 0 for the others.",
            ("gate",)),
     _gauge("shadow_gate_evaluation_timestamp_seconds", _ARM, "When the gate last evaluated, Unix seconds.", ("gate",)),

@@ -20,7 +20,7 @@ BUILT_IN = {"__rate_interval": "5m", "__interval": "1m", "__range": "1h"}
 SHOWN_S = 300
 VARIABLE = re.compile(r"\$\{?(\w+)(?::\w+)?\}?")
 PLACE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
-MAY_BE_EMPTY = re.compile(r"(> 0|== 2)\)?$")
+MAY_BE_EMPTY = re.compile(r"(> 0|== [12])\)?$")
 """A panel of what is wrong says nothing of an arm with which nothing is."""
 
 

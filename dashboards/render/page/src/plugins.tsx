@@ -80,6 +80,8 @@ const LINE = {
   axisPlacement: 'auto',
   axisColorMode: 'text',
   axisLabel: '',
+  axisSoftMin: undefined,
+  axisSoftMax: undefined,
   scaleDistribution: { type: 'linear' },
   stacking: { mode: 'none', group: 'A' },
   thresholdsStyle: { mode: 'off' },
@@ -91,7 +93,7 @@ export const PLUGINS: Record<string, { plugin: PanelPlugin; Component: Component
   stat: { plugin: declared(Stats, {}), Component: Stats },
   bargauge: { plugin: declared(Bars, {}), Component: Bars },
   timeseries: { plugin: declared(Lines, LINE, FieldColorModeId.PaletteClassic), Component: Lines },
-  table: { plugin: declared(Rows, { align: 'auto', inspect: false, cellOptions: { type: 'auto' }, width: undefined }), Component: Rows },
+  table: { plugin: declared(Rows, { align: 'auto', inspect: false, cellOptions: { type: 'auto' }, width: undefined, minWidth: undefined }), Component: Rows },
   'state-timeline': {
     plugin: declared(States, { lineWidth: 0, fillOpacity: 70 }, FieldColorModeId.ContinuousGrYlRd),
     Component: States,
