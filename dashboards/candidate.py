@@ -67,7 +67,7 @@ VERDICT_ROW: Final[tuple[Panel, ...]] = (
           steps=limit(STALE_S), width=3, height=6),
     stats("Complete", "Are enough of its sampled pairs there, for the gate holds while the hard ones may lack?",
           "percentunit", now(f"min by (candidate) (shadow_gate_completeness_ratio{{{ARM}}})", "{{candidate}}"),
-          steps=[(None, RED), (COMPLETENESS_RATIO, GREEN)], width=3, height=6),
+          steps=[(None, ORANGE), (COMPLETENESS_RATIO, GREEN)], width=3, height=6),
     stats("Coverage", "Do enough of its turns count, which they do while the customer would still talk to it?",
           "percentunit", now(f"min by (candidate) (shadow_gate_coverage_ratio{{{ARM}}})", "{{candidate}}"),
           steps=[(None, RED), (COVERAGE_RATIO, GREEN)], width=3, height=6),

@@ -41,7 +41,7 @@ BOARD: Final = Board(
                 stats("Verdicts", "What does the gate say of each?", "none",
                       now(VERDICT.format(arm=ARM), "{{candidate}}"), words=VERDICTS, width=8, height=9,
                       link="shadow-candidate"),
-                rows("Side by side", "Who is worse, by how much, how sure is it, and at what price?", "percentunit",
+                rows("Side by side; harm is beyond the margin", "Who is worse, by how much, how sure is it, and at what price?", "percentunit",
                      column(f"max by (candidate) ({VERDICT.format(arm=ARM)})", "verdict", words=VERDICTS),
                      column(CERTAIN, "certain harm", "percentunit"),
                      column(POSSIBLE, "possible harm", "percentunit"),

@@ -184,14 +184,15 @@ def _list(lines: Iterable[str]) -> str:
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     head = "".join(f"<th>{escape(each)}</th>" for each in headings)
-    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
+    draw = _cell if any(headings) else "<td>{}</td>".format
+    body = "".join(f"<tr>{''.join(draw(escape(cell)) for cell in row)}</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _cell(text: str) -> str:
-    """A number stands right, a state has its colour."""
-    kind = text if text in COLOURS else "n" if re.match(r"[-+]?\d[\d.,%]*( to [-+]?[\d.,%]+)?$", text) else ""
-    return f'<td class="{kind}">{escape(text)}</td>' if kind else f"<td>{escape(text)}</td>"
+    """A number stands right, a state has its colour; ``text`` is escaped."""
+    kind = text if text in COLOURS else "n" if re.fullmatch(r"[-+]?\d[\d.,%]*( to [-+]?[\d.,%]+)?|-", text) else ""
+    return f'<td class="{kind}">{text}</td>' if kind else f"<td>{text}</td>"
 
 
 def _interval(cell: dict[str, Any]) -> str:
