@@ -57,7 +57,7 @@ def _schema(version: str, kind: str) -> Any:
 
 
 def strict(schema: Any) -> Any:
-    """The same schema, refusing fields that it does not name, as the API server does with ``fieldValidation=Strict``."""
+    """The same schema, refusing fields that it does not name: the API server's ``fieldValidation=Strict``."""
     if isinstance(schema, list):
         return [strict(each) for each in schema]
     if not isinstance(schema, dict):
