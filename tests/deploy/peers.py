@@ -73,6 +73,9 @@ def _network(documents: list[Document], config: Config) -> Iterator[str]:
     """Who may talk to whom is what each process needs and nothing else. A candidate's reply reaches no customer."""
     [kafka] = {int(each.rpartition(":")[2]) for each in config.broker.bootstrap}
     names = {("kube-system", 53)}
+    for direction in ("egress", "ingress"):
+        if may := allowed(documents, {}, direction):
+            yield f"a pod that is not Shadow's: {direction} {sorted(may)}"
     for workload in workloads(documents):
         found = processes([workload])
         kind = next((each.consumer[0] for each in found if each.consumer), found[-1].argv[1])
@@ -90,7 +93,7 @@ def _network(documents: list[Document], config: Config) -> Iterator[str]:
 def _scraped(documents: list[Document], config: Config) -> Iterator[str]:
     monitors = of(documents, "PodMonitor")
     for workload in of(documents, "Deployment"):
-        [process] = [each for each in processes([workload]) if each.consumer]
+        process = processes([workload])[-1]
         over = [each["spec"] for each in monitors if matches(each["spec"]["selector"], labels(workload))
                 and workload["metadata"]["namespace"] in each["spec"]["namespaceSelector"]["matchNames"]]  # fmt: skip
         job = GATE_JOB if process.consumer and process.consumer[0] == "gate" else JOB

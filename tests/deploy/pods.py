@@ -143,7 +143,7 @@ def _container(container: Document, *, probed: bool) -> Iterator[str]:
 def _replicas(documents: list[Document], config: Config) -> Iterator[str]:
     for workload in of(documents, "Deployment"):
         name, spec = workload["metadata"]["name"], workload["spec"]
-        kind = next(each.consumer[0] for each in processes([workload]) if each.consumer)
+        kind = next((each.consumer[0] for each in processes([workload]) if each.consumer), "")
         if spec["replicas"] > config.broker.partitions:
             yield f"{name}: {spec['replicas']} replicas for {config.broker.partitions} partitions"
         if kind == "gate" and (spec["replicas"], spec["strategy"]["type"]) != (1, "Recreate"):
