@@ -12,6 +12,9 @@ from tests.deploy.processes import Process, environment, faults
 from tests.fixtures.manifests import Document, of
 
 NAMESPACE = "shadow"
+KAFKA = "shadow-kafka"
+"""The Secret of the login to Kafka; where it is missing, Kafka wants none."""
+
 PROBES = {"startupProbe": "/healthz", "livenessProbe": "/healthz", "readinessProbe": "/readyz"}
 POD = {"runAsNonRoot": True, "runAsUser": 10001, "runAsGroup": 10001, "seccompProfile": {"type": "RuntimeDefault"}}
 CONTAINER = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
@@ -59,7 +62,8 @@ def _process(workload: Document, container: Document, number: int) -> Process:
     asked = [container[kind]["httpGet"] for kind in PROBES if kind in container]
     sources = [each.get("valueFrom", {}).get("secretKeyRef", {}) for each in container.get("env", ())]
     secrets = {"ledger" for each in sources if each == {"name": "shadow-ledger", "key": "password"}}
-    secrets |= {f"key:{each['secretRef']['name'].removeprefix('shadow-key-')}" for each in container.get("envFrom", ())}
+    keys = {each["secretRef"]["name"] for each in container.get("envFrom", ())} - {KAFKA}
+    secrets |= {f"key:{name.removeprefix('shadow-key-')}" for name in keys}
     return Process(
         name=f"{workload['metadata']['name']}/{number}",
         argv=tuple(words),
@@ -114,6 +118,9 @@ def _pods(documents: list[Document]) -> Iterator[str]:
             STOP_S, 2 * GRACE_S
         ):
             yield f"{name}: is killed before it has let go of its partitions"
+        login = {"secretRef": {"name": KAFKA, "optional": True}}
+        if any(login not in container.get("envFrom", ()) for container in spec["containers"]):
+            yield f"{name}: has no login to Kafka"
         for container in [*spec.get("initContainers", ()), *spec["containers"]]:
             yield from (
                 f"{name}: {each}"

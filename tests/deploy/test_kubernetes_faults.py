@@ -110,8 +110,9 @@ MANIFEST_FAULTS: dict[str, Change] = {
     "a Service of nobody": within("Service", "shadow-gate", "spec", selector={"app.kubernetes.io/name": "gate"}),
     "a Service's other port": replaced("Service", "shadow-gate", "spec", "ports", 0, "port", value=80),
     "the key of another arm": replaced(
-        "Deployment", "mirror-control", *CONTAINER, "envFrom", 0, "secretRef", "name", value="shadow-key-support-2"
+        "Deployment", "mirror-control", *CONTAINER, "envFrom", 1, "secretRef", "name", value="shadow-key-support-2"
     ),
+    "no login to Kafka": within("Deployment", "comparator", *CONTAINER, envFrom=None),
     "no password": within("Deployment", "shadow-gate", *CONTAINER, env=None),
     "everything may be reached": without("NetworkPolicy", "nothing-else"),
     "models may be in the private network": replaced(
