@@ -77,7 +77,7 @@ class Alert:
     labels: tuple[tuple[str, str], ...] = ()
 
 
-def _finished(alert: Alert, links: Links) -> dict[str, Any]:
+def _finished(alert: Alert, links: Links = RELATIVE) -> dict[str, Any]:
     """The rule as Prometheus reads it: owner, runbook and dashboard are added here and nowhere else."""
     labels = {"severity": alert.severity, **dict(alert.labels)}
     link = f"{links.grafana.rstrip('/')}/d/{alert.dashboard}"

@@ -25,6 +25,8 @@ DOCKERFILE = DEPLOY / "Dockerfile"
 PREFIX = "/opt/shadow"
 UID = 10001
 
+pytestmark = pytest.mark.timeout(900)  # what is installed is half a gigabyte, and the machine may be busy
+
 
 class Step(NamedTuple):
     stage: int
