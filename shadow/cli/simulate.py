@@ -51,9 +51,7 @@ async def _serve(port: int, host: str, simulated: server.Server) -> None:
         runner, bound = await server.start(simulated, port, host=host)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
-        raise Unavailable(
-            f"port {port} on {host} cannot be used ({reason}); choose another with --port"
-        ) from None
+        raise Unavailable(f"port {port} on {host} cannot be used ({reason}); choose another with --port") from None
     click.echo(f"simulated models ready at http://{host}:{bound}/v1")
     await stop.wait()
     await runner.cleanup()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dashboards.build import DEMO, GENERATED
+from deploy.kafka.run import VERSION, KafkaCluster
 from shadow.config import load
 from tests.deploy import compose_checks
 from tests.fixtures import prometheus
@@ -86,3 +87,16 @@ def test_no_key_is_committed() -> None:
             "!.gitignore",
         ]
     assert "deploy/.env" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+
+
+def test_kafka_is_set_up_as_the_one_that_the_tests_run() -> None:
+    """Its image makes a property of each ``KAFKA_...``: none is misspelt, and none but an address has another value."""
+    service = composed()["services"]["kafka"]
+    given = {name.removeprefix("KAFKA_").lower().replace("_", "."): value
+             for name, value in service["environment"].items() if name.startswith("KAFKA_")}  # fmt: skip
+    tested = {name: str(value) for name, value in KafkaCluster(1, Path(), (1, 2))._settings(1)}
+    assert set(given) - set(tested) == {"inter.broker.listener.name"}
+    other = {name for name in given.keys() & tested.keys() if given[name] != tested[name]}
+    addresses = {"listeners", "advertised.listeners", "listener.security.protocol.map", "controller.quorum.voters"}
+    assert other == {*addresses, "log.dirs"}
+    assert service["image"] == f"apache/kafka:{VERSION}"
