@@ -118,13 +118,14 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 check=False,
             )
             assert done.returncode == 0, done.stdout + done.stderr
-    for parent in (folder, *folder.parents[:2]):
-        parent.chmod(parent.stat().st_mode | 0o055)
     return prefix
 
 
 def as_in_the_image(prefix: Path, *command: str) -> list[str]:
-    """The command as the image's user, who owns nothing. Root's right to read lets it use this machine's Python."""
+    """The command as the image's user, who owns nothing. Root's right to read lets it use this machine's Python.
+
+    Who is not root runs it as himself: that it needs nothing to write is then not shown.
+    """
     program = str(prefix / "bin" / command[0])
     if os.geteuid() != 0:
         return [program, *command[1:]]
@@ -181,7 +182,6 @@ def test_a_process_answers_its_probes_while_nothing_else_is_there_and_ends_when_
         text.replace("kafka:9092", f"127.0.0.1:{nobody}").replace("@postgres/", f"@127.0.0.1:{nobody}/")
         .replace("host: 0.0.0.0", f"host: 127.0.0.1, gate_port: {gate}")
     )  # fmt: skip
-    tmp_path.chmod(0o755)
     command = as_in_the_image(installed, "python", "-m", "consumers", consumer, "--metrics-port", str(metrics))
     env = {**environment(installed), "SHADOW_CONFIG": str(config)}
     with subprocess.Popen(
