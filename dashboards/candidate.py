@@ -50,11 +50,11 @@ def _gate(metric: str, selected: str = OVERALL, by: str = "candidate, guardrail"
 
 
 CELL: Final = "candidate, guardrail, slice"
-CERTAIN: Final = (
+LEAST: Final = (
     f"max by (candidate) (max by ({CELL}) (shadow_gate_lower_bound_ratio{{{ARM}}}) - on ({CELL}) "
     f"max by ({CELL}) (shadow_gate_margin_ratio{{{ARM}}}))"
 )
-POSSIBLE: Final = CERTAIN.replace("lower", "upper")
+MOST: Final = LEAST.replace("lower", "upper")
 """Of each candidate's worst cell, slices too: how far beyond its margin it is at least, and at most."""
 
 VERDICT_ROW: Final[tuple[Panel, ...]] = (
@@ -87,10 +87,10 @@ VERDICT_ROW: Final[tuple[Panel, ...]] = (
 )  # fmt: skip
 
 SURE_ROW: Final[tuple[Panel, ...]] = (
-    lines("Certain harm beyond the margin", "How much worse is it at least, by its worst guardrail and slice?",
-          "percentunit", over(f"topk({LEGEND}, {CERTAIN})", "{{candidate}}"), least=None, width=12, **drawn(0)),
-    lines("Possible harm beyond the margin", "How much worse may it still be, by its worst guardrail and slice?",
-          "percentunit", over(f"topk({LEGEND}, {POSSIBLE})", "{{candidate}}"), least=None, width=12, **drawn(0)),
+    lines("Harm beyond the margin, at least", "How much worse is it at least, by its worst guardrail and slice?",
+          "percentunit", over(f"topk({LEGEND}, {LEAST})", "{{candidate}}"), least=None, width=12, **drawn(0)),
+    lines("Harm beyond the margin, at most", "How much worse may it still be, by its worst guardrail and slice?",
+          "percentunit", over(f"topk({LEGEND}, {MOST})", "{{candidate}}"), least=None, width=12, **drawn(0)),
     rows("Guardrails with bounds", "How much worse than production is it over all traffic, and how sure is that?",
          "percentunit",
          column(_gate("state"), "state", words=STATES), column(_gate("estimate_ratio"), "estimate", "percentunit"),
@@ -102,7 +102,7 @@ SURE_ROW: Final[tuple[Panel, ...]] = (
 )  # fmt: skip
 
 WHERE_ROW: Final[tuple[Panel, ...]] = (
-    rows("Worst slices", "On which kinds of turns is it worse, the most certain harm first?", "percentunit",
+    rows("Worst slices", "On which kinds of turns is it worse, what is worst at least first?", "percentunit",
          *(column(f'max by ({CELL}) (shadow_gate_{metric}{{{ARM},slice!="{ALL}"}})', heading, unit, words=words)
            for metric, heading, unit, words in (
                ("state", "state", "none", STATES), ("estimate_ratio", "estimate", "percentunit", {}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dashboards import rules
-from dashboards.candidate import CERTAIN, POSSIBLE
+from dashboards.candidate import LEAST, MOST
 from dashboards.limits import EXCESS_DIVERGENCE, FAILING_RATIO
 from dashboards.panels import (
     ARM,
@@ -44,12 +44,12 @@ BOARD: Final = Board(
                 rows("Side by side; harm is beyond the margin",
                      "Who is worse, by how much, how sure is it, and at what price?", "percentunit",
                      column(f"max by (candidate) ({VERDICT.format(arm=ARM)})", "verdict", words=VERDICTS),
-                     column(CERTAIN, "certain harm", "percentunit"),
-                     column(POSSIBLE, "possible harm", "percentunit"),
+                     column(LEAST, "harm at least", "percentunit"),
+                     column(MOST, "harm at most", "percentunit"),
                      column(f"max by (candidate) ({rules.failing('1h')}{{{ARM}}})", "no answer", "percentunit"),
                      column(f"max by (candidate) ({SLOW})", "p95", "s"),
                      column(f"{COST} / sum by (candidate) ({CALLS})", "1000 answers", "currencyUSD"),
-                     first="certain harm", width=16, height=9, link="shadow-candidate"),
+                     first="harm at least", width=16, height=9, link="shadow-candidate"),
                 bars("Excess divergence", "By which measures does each differ more than production from itself?",
                      "percentunit",
                      now(f"topk(12, {rules.divergence('1h')}{{{CANDIDATES}}} - on (cluster, measure) group_left () "

@@ -50,7 +50,7 @@ def look(shots: Sequence[Shot]) -> list[dict[str, Any]]:
     """
     programs.require("node", "chromium", "page")
     pages = [
-        {"url": shot.url, "png": str(shot.png) if shot.png else None, "plain": shot.plain,
+        {"url": shot.url, "png": str(shot.png.absolute()) if shot.png else None, "plain": shot.plain,
          "width": PLAIN_WIDTH if shot.plain else WIDTH}
         for shot in shots
     ]  # fmt: skip

@@ -28,7 +28,7 @@ code{font-size:.9em;overflow-wrap:anywhere}svg{width:100%;height:auto}
 SAID: Final = {
     "PROMOTE": "It may replace production: everything below is shown to be within its margin. Next: shadow promote.",
     "HOLD": "Not yet: this is no verdict on the candidate. What it waits for, or what forbids a verdict, stands below.",
-    "REJECT": "It must not replace production: the harm below is certain, whatever the rest may still show.",
+    "REJECT": "It must not replace production: the harm below is beyond doubt, whatever the rest may still show.",
 }
 """What a verdict means, and what follows from it."""
 
@@ -90,7 +90,7 @@ def _why(report: dict[str, Any]) -> str:
 
 def _harm(cell: dict[str, Any]) -> str:
     return (
-        f"{cell['name']}: {_number(cell['estimate'])} against production (certain: {_interval(cell)}), "
+        f"{cell['name']}: {_number(cell['estimate'])} against production (between {_interval(cell)}), "
         f"{cell['margin']:.2%} allowed, from {cell['conversations']:,} conversations"
     )
 
@@ -100,8 +100,8 @@ def _guardrails(cells: list[dict[str, Any]]) -> str:
     return _section(
         "How much worse, and how sure: guardrails over all traffic",
         '<p class="quiet">Dot: the estimate. Line: the interval, which holds at every look at once. Wholly left of the '
-        "margin: it holds. Wholly right of it: harm. In between: not known yet. A positive number is worse than "
-        "production.</p>" + plot(overall) + _cells(overall),
+        "margin: it holds. Wholly right of it: harm, which fails once that is sure among all cells looked at. Across it: "
+        "not known yet. A positive number is worse than production.</p>" + plot(overall) + _cells(overall),
     )
 
 
@@ -191,7 +191,7 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _cell(text: str) -> str:
     """A number stands right, a state has its colour; ``text`` is escaped."""
-    kind = text if text in COLOURS else "n" if re.fullmatch(r"[-+]?\d[\d.,%]*( to [-+]?[\d.,%]+)?|-", text) else ""
+    kind = text if text in COLOURS else "n" if re.fullmatch(r"[-+]?\d[\d.,%]*( to [-+]?[\d.,%]+)?", text) else ""
     return f'<td class="{kind}">{text}</td>' if kind else f"<td>{text}</td>"
 
 
