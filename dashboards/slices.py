@@ -54,7 +54,7 @@ BOARD: Final = Board(
                       steps=[(None, CLEAR), (ANY, GREEN)], width=4, height=7),
                 stats("Collecting", "How many need more evidence?", "short", _count(0),
                       steps=[(None, CLEAR), (ANY, BLUE)], width=4, height=7),
-                stats("Fail", "How many reject their candidate?", "short", _count(2), steps=limit(ANY), width=4, height=7),
+                stats("Fail", "How many reject it?", "short", _count(2), steps=limit(ANY), width=4, height=7),
             ),
         ),
         (

@@ -100,8 +100,8 @@ def _guardrails(cells: list[dict[str, Any]]) -> str:
     return _section(
         "How much worse, and how sure: guardrails over all traffic",
         '<p class="quiet">Dot: the estimate. Line: the interval, which holds at every look at once. Wholly left of the '
-        "margin: it holds. Wholly right of it: harm, which fails once that is sure among all cells looked at. Across it: "
-        "not known yet. A positive number is worse than production.</p>" + plot(overall) + _cells(overall),
+        "margin: it holds. Wholly right of it: harm, which fails once that is sure among all cells looked at. Across "
+        "it: not known yet. A positive number is worse than production.</p>" + plot(overall) + _cells(overall),
     )
 
 
