@@ -100,22 +100,43 @@ _HEADS: Final = (
 )
 """How the words below begin: few words of a text do, and only those are read on."""
 
-WORDS: Final = re.compile(
-    rf"[\W_](?={tree(_HEADS.split())})" r"(?:(?P<phone>phones?|telephones?|tel|mobile|cell|fax|calls?|calling|called|dial|sms|whats ?app|text(?: me)?|reach (?:me|us|him|her) (?:at|on|under)|messages? to"
-    r"|answering at|ring|hotline|telefon\w{0,8}|handy\w{0,7}|mobilnummer|rufnummer|r[uü]ckruf\w{0,6}|anrufen?|telefones?|telem[oó]vel|celular|ligar|ligue"
-    r"|tel[eé]fonos?|m[oó]vil|ll[aá]m[ae]\w{0,3}|t[eé]l[eé]phone|mon portable|appel\w{0,4}|telefono|cellulare)"
-    r"|(?P<national_id>ssn|social[ _]security|social[ _]insurance|national[ _]insurance|nino|tax[ _-]?id|tin|itin|nhs|passports?|driver'?s?[ _]licen[cs]e"
-    r"|driving[ _]licen[cs]e|identity[ _]card|id[ _]card|national[ _]id|steuer-?id\w{0,30}|steueridentifikationsnummer|idnr|sozialversicherungs\w{0,10}"
-    r"|reisepass\w{0,8}|personalausweis\w{0,8}|ausweis\w{0,8}|f[uü]hrerschein\w{0,8}|dni|nie|nif|pasaporte|seguridad social|carn[eé] de conducir"
-    r"|contribuinte|cpf|rg|cnh|passaporte|carta de condu[cç][aã]o|cart[aã]o de cidad[aã]o|permis de conduire|passeport|num[eé]ro de s[eé]curit[eé] sociale"
-    r"|codice fiscale|passaporto|patente|bsn|burgerservicenummer|pesel|aadhaar|curp)"
-    r"|(?P<birth_date>born(?: on)?|birth ?da(?:te|y)|date of birth|d\.?o\.?b|geboren(?: am)?|geburtsdatum|geburtstag|data de nascimento|nascid[oa](?: em)?"
-    r"|fecha de nacimiento|nacid[oa](?: el)?|date de naissance|n[eé]e? le|data di nascita)"
-    r"|(?P<card>cards?(?:[ _]number)?|(?:credit|debit|bank)[ _]?cards?(?:[ _]number)?|cc|visa|mastercard|amex|kreditkarte\w{0,8}|kartennummer|tarjeta|cart[aã]o|carte)"
-    r"|(?P<other>orders?|tickets?|cases?|tracking|invoices?|ref(?:erence)?|items?|booking|confirmation|reservation|article|sku|serial"
-    r"|bestell\w{0,10}|auftrag\w{0,10}|rechnung\w{0,10}|sendung\w{0,10}|vorgang\w{0,8}|pedidos?|encomendas?|fatura|facturas?|reservas?"
-    r"|commande|factures?|colis|protocolo|ordine)|(?P<account>accounts?|customer|kunden\w{0,10}|conta|cuenta|compte|konto\w{0,8}))(?![^\W_])",
-)
+SAYING: Final = {
+    "phone": (
+        r"phones?|telephones?|tel|mobile|cell|fax|calls?|calling|called|dial|sms|whats ?app|text(?: me)?"
+        r"|reach (?:me|us|him|her) (?:at|on|under)|messages? to|answering at|ring|hotline|telefon\w{0,8}"
+        r"|handy\w{0,7}|mobilnummer|rufnummer|r[uü]ckruf\w{0,6}|anrufen?|telefones?|telem[oó]vel|celular|ligar"
+        r"|ligue|tel[eé]fonos?|m[oó]vil|ll[aá]m[ae]\w{0,3}|t[eé]l[eé]phone|mon portable|appel\w{0,4}|telefono"
+        r"|cellulare"
+    ),
+    "national_id": (
+        r"ssn|social[ _]security|social[ _]insurance|national[ _]insurance|nino|tax[ _-]?id|tin|itin|nhs"
+        r"|passports?|driver'?s?[ _]licen[cs]e|driving[ _]licen[cs]e|identity[ _]card|id[ _]card|national[ _]id"
+        r"|steuer-?id\w{0,30}|steueridentifikationsnummer|idnr|sozialversicherungs\w{0,10}|reisepass\w{0,8}"
+        r"|personalausweis\w{0,8}|ausweis\w{0,8}|f[uü]hrerschein\w{0,8}|dni|nie|nif|pasaporte|seguridad social"
+        r"|carn[eé] de conducir|contribuinte|cpf|rg|cnh|passaporte|carta de condu[cç][aã]o|cart[aã]o de cidad[aã]o"
+        r"|permis de conduire|passeport|num[eé]ro de s[eé]curit[eé] sociale|codice fiscale|passaporto|patente|bsn"
+        r"|burgerservicenummer|pesel|aadhaar|curp"
+    ),
+    "birth_date": (
+        r"born(?: on)?|birth ?da(?:te|y)|date of birth|d\.?o\.?b|geboren(?: am)?|geburtsdatum|geburtstag"
+        r"|data de nascimento|nascid[oa](?: em)?|fecha de nacimiento|nacid[oa](?: el)?|date de naissance"
+        r"|n[eé]e? le|data di nascita"
+    ),
+    "card": (
+        r"cards?(?:[ _]number)?|(?:credit|debit|bank)[ _]?cards?(?:[ _]number)?|cc|visa|mastercard|amex"
+        r"|kreditkarte\w{0,8}|kartennummer|tarjeta|cart[aã]o|carte"
+    ),
+    "other": (
+        r"orders?|tickets?|cases?|tracking|invoices?|ref(?:erence)?|items?|booking|confirmation|reservation"
+        r"|article|sku|serial|bestell\w{0,10}|auftrag\w{0,10}|rechnung\w{0,10}|sendung\w{0,10}|vorgang\w{0,8}"
+        r"|pedidos?|encomendas?|fatura|facturas?|reservas?|commande|factures?|colis|protocolo|ordine"
+    ),
+    "account": r"accounts?|customer|kunden\w{0,10}|conta|cuenta|compte|konto\w{0,8}",
+}
+"""Words that say of a number what it is."""
+
+_SAYING: Final = "|".join(f"(?P<{kind}>{words})" for kind, words in SAYING.items())
+WORDS: Final = re.compile(rf"[\W_](?={tree(_HEADS.split())})(?:{_SAYING})(?![^\W_])")
 """For text in lower case, behind a sign that is no letter; the match has that sign too. Both for speed: to ignore case
 takes four times as long, to look back from each letter three times."""
 
