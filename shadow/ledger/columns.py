@@ -19,7 +19,8 @@ Within = Callable[[Select[Any]], Select[Any]]
 Values = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-CHUNK: Final = 10_000
+CHUNK: Final = 500
+"""Rows at once: so few stay in the processor's cache while they are taken apart."""
 LATENCIES: Final = ("candidate_latency_s", "candidate_ttft_s", "production_latency_s")
 ENDED: Final = ("arm_revision", "evaluator_revision", "outcome", "slices")
 """Columns of few different values: each row holds the number of its combination."""
@@ -42,11 +43,11 @@ class Prefixes:
             parts["arms"].append(_hashes(list(zip(arms, revisions, strict=True))))
             parts["indexes"].append(np.array(indexes, np.int64))
             parts["agreed"].append(np.array(agreed, np.float64))  # None becomes NaN
-        conversations, arms, indexes, agreed = (
+        whose, arm, index, known = (
             np.concatenate(parts[name]) for name in ("conversations", "arms", "indexes", "agreed")
         )
-        values = prefixes(_keys(conversations, arms, np.zeros_like(indexes)), indexes, agreed)
-        keys = _keys(conversations, arms, indexes)
+        values = prefixes(_keys(whose, arm, np.zeros_like(index)), index, known)
+        keys = _keys(whose, arm, index)
         order = np.argsort(keys)
         return cls(keys[order], values[order])
 

@@ -26,7 +26,7 @@ IN_ORDER: Final[Select[Any]] = select(*(comparisons.c[name] for name in BY_CONVE
 Integers = NDArray[np.int64]
 
 
-def prefixes(whose: Integers, indexes: Integers, agreed: NDArray[np.float64]) -> NDArray[np.int8]:
+def prefixes(whose: Integers, indexes: Integers, agreed: NDArray[np.float64]) -> Integers:
     """Each row's place in :data:`PREFIXES`. Rows of one conversation, arm and revision stand together, by index.
 
     ``whose`` is one number for each of those, ``agreed`` is 0, 1 or NaN. Rows of the same index are not earlier than
@@ -42,10 +42,10 @@ def prefixes(whose: Integers, indexes: Integers, agreed: NDArray[np.float64]) ->
 
     def before(flags: NDArray[np.bool_]) -> Integers:
         """How many earlier rows have the flag."""
-        counted = np.concatenate([[0], np.cumsum(flags)])
-        return counted[here] - counted[first]
+        counted = np.concatenate([np.zeros(1, np.int64), np.cumsum(flags)])
+        found: Integers = counted[here] - counted[first]
+        return found
 
     missing = before(moves) != indexes  # of the indexes 0 .. index - 1
     unknown = missing | (before(np.isnan(agreed)) > 0)
-    found = np.where(before(agreed == 0) > 0, BROKEN, np.where(unknown, UNKNOWN, VALID))
-    return found.astype(np.int8)
+    return np.where(before(agreed == 0) > 0, BROKEN, np.where(unknown, UNKNOWN, VALID))
