@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from typing import Any, Final, TypeVar
 
@@ -10,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from consumers.stream import caught_up
+from shadow.broker import security
 from shadow.events import BrokenRecordError, Event, RecordRef, decode
 from shadow.topology import MAX_STORED_BYTES
 
@@ -24,6 +26,7 @@ class Records:
     def __init__(self, bootstrap: list[str]) -> None:
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=bootstrap,
+            **security(os.environ),
             enable_auto_commit=False,
             auto_offset_reset="none",
             fetch_max_wait_ms=100,
