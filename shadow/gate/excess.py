@@ -19,9 +19,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final, Literal, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from shadow.gate.arguments import checked_alpha, checked_pair
 from shadow.gate.betting import LARGEST_STAKE, SCALE, SPREAD, SPREAD_WEIGHTS, log_mixture
 from shadow.gate.budget import EventCounts, rate_interval
@@ -67,20 +64,6 @@ class Excess:
             sum(count * x for x, count in counts.items()),
             sum(count * x * x for x, count in counts.items()),
             tuple(wealth),
-        )
-
-    @classmethod
-    def of_steps(cls, steps: NDArray[np.int64], *, turns: int) -> Self:
-        """The same of one conversation for each x in ``steps``: sums of integers, so of any order, and exact."""
-        counts = np.bincount(steps + GRID, minlength=2 * GRID + 1)
-        xs = np.arange(-GRID, GRID + 1)
-        return cls(
-            len(steps),
-            turns,
-            len(steps) - int(counts[GRID]),
-            int(counts @ xs),
-            int(counts @ (xs * xs)),
-            tuple((counts @ _growths()).tolist()),
         )
 
     def add(self, x: float, *, turns: int = 1) -> Excess:
@@ -142,12 +125,6 @@ def steps(x: float) -> int:
 def growth(x: int) -> tuple[int, ...]:
     """What a conversation of ``x`` steps adds to each stake's log-wealth, in units of 2**-32, rounded down."""
     return tuple([math.floor(math.log1p(stake * checked_pair(x / GRID)) * SCALE) for stake in STAKES])
-
-
-@cache
-def _growths() -> NDArray[np.int64]:
-    """:func:`growth` of each x from -1 to 1: one row a step."""
-    return np.array([growth(x) for x in range(-GRID, GRID + 1)], np.int64)
 
 
 @cache

@@ -18,13 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shadow.gate.betting import SCALE
-from shadow.gate.excess import GRID, Call, Excess
+from shadow.gate.excess import GRID, Call, Excess, growth
 from shadow.gate.guardrails import OVERALL, WORST
 from shadow.gate.prefix import PREFIXES, Prefix
 from shadow.gate.turn_weighted import LEAST_CONVERSATIONS
@@ -208,7 +209,7 @@ class _Chosen:
 
     def excess(self, values: Values) -> Excess:
         """The evidence of the conversations' means."""
-        return Excess.of_steps(np.rint(self.means(values) * GRID).astype(np.int64), turns=len(self.at))
+        return _excess(np.rint(self.means(values) * GRID).astype(np.int64), turns=len(self.at))
 
     def mean(self, values: Values) -> float | None:
         """The mean of the conversations' means; None without any."""
@@ -218,6 +219,20 @@ class _Chosen:
     def with_prefixes_of(self, other: _Chosen) -> dict[str, int]:
         """How many turns of both have each prefix."""
         return {name: count + other.prefixes[name] for name, count in self.prefixes.items()}
+
+
+def _excess(steps: Integers, *, turns: int) -> Excess:
+    """:meth:`Excess.of` of one conversation for each x in ``steps``: sums of integers, so to the same bits."""
+    counts = np.bincount(steps + GRID, minlength=2 * GRID + 1)
+    xs = np.arange(-GRID, GRID + 1)
+    wealth = tuple((counts @ _growths()).tolist())
+    return Excess(len(steps), turns, len(steps) - int(counts[GRID]), int(counts @ xs), int(counts @ (xs * xs)), wealth)
+
+
+@cache
+def _growths() -> Integers:
+    """What each x from -1 to 1 adds to the stakes: one row a step."""
+    return np.array([growth(x) for x in range(-GRID, GRID + 1)], np.int64)
 
 
 def _paired(measure: str, name: str, rows: _Rows, candidate: Values, control: Values, *, alpha: float) -> Floor:
