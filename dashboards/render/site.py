@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import urllib.error
 import urllib.request
@@ -45,13 +46,16 @@ class _Handler(SimpleHTTPRequestHandler):
 
 
 def _asked(url: str) -> tuple[int, bytes]:
-    """Prometheus' answer, also where it is an error with words."""
+    """Prometheus' answer, also where it is an error with words; words of our own where there is none."""
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:  # noqa: S310 (the address is the caller's)
             return response.status, response.read()
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read()
+    except OSError as error:
+        said = {"status": "error", "error": f"Prometheus does not answer: {error}"}
+        return HTTPStatus.BAD_GATEWAY, json.dumps(said).encode()
 
 
 @contextmanager

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -130,3 +133,22 @@ def test_a_fault_in_a_panel_is_seen(draw: Callable[..., Drawn]) -> None:
     for fault, page in zip(FAULTS, draw(uids).values(), strict=True):
         wrong = [panel["title"] for panel in page["panels"] if panel["state"] != "data"]
         assert wrong == ["Evidence for promotion" if "throws" in fault else "Cost"], fault
+
+
+def test_what_is_missing_is_named_with_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """All of it at once, not one after the other."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(programs, "PAGE", tmp_path)
+    (tmp_path / "src").mkdir()
+    with pytest.raises(programs.MissingError) as missing:
+        programs.require("node", "npm", "chromium", "prometheus", "page")
+    assert [line.partition(":")[0] for line in str(missing.value).splitlines()] == [
+        "Node.js 20 or later", "npm", "Chromium", "Prometheus", "the page",
+    ]  # fmt: skip
+
+
+def test_a_prometheus_that_does_not_answer_is_said_so() -> None:
+    with serving("http://127.0.0.1:1", {}) as site, pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{site}/api/v1/query?query=up")  # noqa: S310 (loopback)
+    with refused.value as answer:
+        assert "Prometheus does not answer" in json.load(answer)["error"]
