@@ -259,6 +259,22 @@ def _cells(cells: list[dict[str, Any]]) -> Table:
     return table
 
 
+def _sentinel(found: dict[str, Any] | None) -> Iterator[str]:
+    if found is None:
+        yield "sentinel: none, as there is no control arm; nobody watches whether the instruments are the same"
+        return
+    told = f"after {found['conversations']:,} conversations of control"
+    if found["alarm"]:
+        alarm = found["alarm"]
+        where = f"by {alarm['guardrail']}, raised after {alarm['conversations']:,} conversations"
+        yield f"sentinel: ALARM ({found['state']}) {where}, {_instant(alarm['at'])}"
+    else:
+        yield f"sentinel: quiet {told}, {found['progress']:.0%} of the evidence of an alarm"
+    for each in found["guardrails"]:
+        mean = "no data" if each["estimate"] is None else f"{each['estimate']:+.4f}"
+        yield f"  {each['name']}, control less production: {mean} in {each['conversations']:,} conversations"
+
+
 def _coverage(found: dict[str, Any], console: Console) -> None:
     pairs, coverage, conversations = found["pairs"], found["coverage"], found["conversations"]
     lines = [
@@ -267,6 +283,7 @@ def _coverage(found: dict[str, Any], console: Console) -> None:
         f"recorded too late: {pairs['late']}",
         f"coverage: {coverage['turns_used']} turns enter; by prefix: {coverage['by_prefix'] or 'none'}",
     ]
+    lines += _sentinel(found["sentinel"])
     if coverage["under_represented"]:
         lines.append(f"under-represented: {', '.join(coverage['under_represented'])}")
     for line in lines:

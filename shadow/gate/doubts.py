@@ -8,6 +8,7 @@ from typing import Final
 
 from shadow.gate.experiment import Experiment
 from shadow.gate.settings import ExcessGuardrail, ScoreGuardrail
+from shadow.gate.watch import Alarmed
 
 SKEW_S: Final = 60.0
 """Two clocks may differ by this much."""
@@ -31,9 +32,15 @@ class Seen:
     outcomes: dict[str, float] = field(default_factory=dict)
 
 
-def causes(experiment: Experiment, seen: Seen, at: float, *, coverage: float | None) -> tuple[str, ...]:
-    """The causes at the look ``at``; none of them is reason enough to reject, and each holds a promotion back."""
-    return tuple(_causes(experiment, seen, at, coverage))
+def causes(
+    experiment: Experiment, seen: Seen, at: float, *, coverage: float | None, alarm: Alarmed | None = None
+) -> tuple[str, ...]:
+    """The causes at the look ``at``; none of them is reason enough to reject, and each holds a promotion back.
+
+    ``alarm``: the sentinel's.
+    """
+    found = tuple(_causes(experiment, seen, at, coverage))
+    return found if alarm is None else (alarm.cause, *found)
 
 
 def _causes(experiment: Experiment, seen: Seen, at: float, coverage: float | None) -> Iterator[str]:

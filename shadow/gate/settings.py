@@ -141,6 +141,12 @@ class Gate(Section):
         ["valid"], min_length=1, description="Turns that count, by whether the arm agreed on the earlier ones."
     )
     max_age_s: Positive = Field(3600.0, description="Older than this, data of candidate, control or measure is stale.")
+    sentinel_alpha: Alpha = Field(
+        0.01, description="Chance that the sentinel (control against production) ever gives a false alarm."
+    )
+    sentinel_since: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+        None, description="Unix seconds: it does not watch what closed earlier. To be set once an alarm is mended."
+    )
 
     @field_validator("guardrails")
     @classmethod

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final
 
 from shadow.gate.assemble import Conversation, TurnRows
@@ -95,6 +96,9 @@ class Reader:
         return said
 
     def _means(self, metric: _Metric, turns: list[TurnRows]) -> list[Word]:
+        if not metric.slices and not metric.paired:
+            alone = close_values(map(metric.read, turns))
+            return [] if alone is None else [(metric.cell, alone)]
         found: dict[int, list[float]] = {}
         for turn in turns:
             if metric.paired and turn.paired_prefix not in self._prefixes:
@@ -108,6 +112,9 @@ class Reader:
 
 def _counts(metric: _Metric, turns: list[TurnRows]) -> list[Word]:
     """Turns are counted per cell by ``Counter`` in C; harm, which is rare, one by one."""
+    if not metric.slices:
+        seen = [d for turn in turns if (d := metric.read(turn)) is not None]
+        return [(metric.cell, (len(seen), int(sum(seen))))] if seen else []
     cells: list[int] = []
     harms: dict[int, int] = {}
     for turn in turns:
@@ -215,16 +222,24 @@ class Tally:
 
     def evidence(self) -> list[Evidence]:
         """All that was said so far."""
+        by_cell: dict[int, dict[Said, int]] = {}
         for (cell, said), times in self._new.items():
-            self._evidence[cell] = _more(self._evidence[cell], said, times)
+            by_cell.setdefault(cell, {})[said] = times
+        for cell, counted in by_cell.items():
+            self._evidence[cell] = _more(self._evidence[cell], counted)
         self._new.clear()
         return self._evidence
 
 
-def _more(evidence: Evidence, said: Said, times: int) -> Evidence:
+def _more(evidence: Evidence, counted: dict[Said, int]) -> Evidence:
     if isinstance(evidence, Absolute):
-        return replace(evidence, counts=evidence.counts.merge(EventCounts(times, times if said else 0)))
-    if isinstance(said, tuple):
-        turns, harm = said
-        return evidence.add(Closed(harm / turns, turns, harm, discordant=harm != 0), times=times)
-    return evidence.add(float(said), times=times)
+        happened = sum(times for said, times in counted.items() if said)
+        return replace(evidence, counts=evidence.counts.merge(EventCounts(sum(counted.values()), happened)))
+    return evidence.add_counted(
+        {_closed(*said) if isinstance(said, tuple) else float(said): times for said, times in counted.items()}
+    )
+
+
+@lru_cache(maxsize=1_024)
+def _closed(turns: int, harm: int) -> Closed:
+    return Closed(harm / turns, turns, harm, discordant=harm != 0)

@@ -71,7 +71,10 @@ def counter(settings: FailureGuardrail | SlowGuardrail) -> Count:
 
     def failed(turn: TurnRows) -> int | None:
         row = turn.row
-        key = (row.outcome, row.reason, row.failures, row.production_failures, row.unexamined)
+        failures, productions, unexamined, outcome = row.failures, row.production_failures, row.unexamined, row.outcome
+        if outcome == "compared" and failures is None and productions is None and unexamined is None:
+            return 0  # most turns
+        key = (outcome, row.reason, failures, productions, unexamined)
         if key not in known:
             if len(known) >= REMEMBERED:
                 known.clear()

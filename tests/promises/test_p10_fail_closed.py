@@ -78,6 +78,14 @@ CAUSES: dict[str, tuple[Callable[[], Ruling], str]] = {
         lambda: judged([*good(), *control(), *other({**CONTROL, "arm_revision": "k2"})], with_control=True),
         "control changed",
     ),
+    "sentinel, control worse": (
+        lambda: judged([*good(), *control(failures=every(3))], with_control=True),
+        "sentinel: production asked again (control) fails more often than production by 'any_failure'",
+    ),
+    "sentinel, a detector that is blind to control": (
+        lambda: judged([*good(), *control(production_failures=every(3))], with_control=True),
+        "sentinel: production asked again (control) fails less often than production by 'any_failure'",
+    ),
     "measure down": (
         lambda: judged([*good(**TO_400), *control(**MEASURED)], with_control=True, guardrails=[FAILURE, FACTS]),
         "measure down: 'facts' has scored nothing",
@@ -110,6 +118,8 @@ def test_p10_the_same_candidate_is_promoted_without_the_cause() -> None:
     """Else the tests above would show nothing."""
     assert judged(good()).verdict == "PROMOTE"
     assert judged([*good(), *control()], with_control=True).verdict == "PROMOTE"
+    alike = control(failures=every(3), production_failures=lambda n, turn: every(3)(n + 1, turn))
+    assert judged([*good(), *alike], with_control=True).verdict == "PROMOTE"
     measured = [*good(**MEASURED), *control(**MEASURED)]
     assert judged(measured, with_control=True, guardrails=[FAILURE, FACTS]).verdict == "PROMOTE"
     assert judged([*good(), *solved()], guardrails=[FAILURE, SOLVED]).verdict == "PROMOTE"
