@@ -11,12 +11,15 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from shadow.events import PRODUCTION
+from shadow.events import CONTROL, PRODUCTION
 from shadow.gate.assemble import TurnRows
 from shadow.gate.guardrails import WORST, excess_divergence, log_ratio_harm, score_harm
 from shadow.gate.noise_floor import ALIKE_WHEN_SILENT
 from shadow.gate.rows import LedgerRow
 from shadow.gate.settings import (
+    JUDGE_SAME,
+    JUDGE_WORSE,
+    JUDGED,
     ExcessGuardrail,
     FailureGuardrail,
     GuardrailSettings,
@@ -108,6 +111,8 @@ def value(settings: ScoreGuardrail | ExcessGuardrail | RatioGuardrail, arm: str)
         )
     if isinstance(settings, ExcessGuardrail):
         measure = settings.measure
+        if measure == JUDGED:
+            return lambda turn: _excess_judged(turn, arm)
         return lambda turn: _excess(turn, measure)
     return _latency_ratio if settings.of == "latency" else _cost_ratio
 
@@ -178,6 +183,27 @@ def _excess(turn: TurnRows, measure: str) -> float | None:
     if measure in ALIKE_WHEN_SILENT and (mine is None) != (floor is None):
         mine, floor = mine or 0.0, floor or 0.0
     return None if mine is None else excess_divergence(floor, mine)
+
+
+def _excess_judged(turn: TurnRows, arm: str) -> float | None:
+    """Left out is a turn of which neither arm's reply was judged: it was not sampled, or the judge was down.
+
+    Where one was, the other without a verdict counts as worse, on either side alike: a reply that makes the judge say
+    what is no verdict would else go unseen, and a judge that fails by chance harms neither arm more.
+    """
+    row, control = turn.row, turn.control
+    if control is None or left_out(row) or left_out(control):
+        return None
+    mine, floor = _judged(turn, arm), _judged(turn, CONTROL)
+    if mine is None and floor is None:
+        return None
+    return excess_divergence(WORST if floor is None else floor, WORST if mine is None else mine)
+
+
+def _judged(turn: TurnRows, arm: str) -> float | None:
+    """None: the judge has not said anything of that arm's reply."""
+    worse = turn.outcomes.get((arm, JUDGE_WORSE))
+    return turn.outcomes.get((arm, JUDGE_SAME)) if worse is None else worse
 
 
 def _divergence(row: LedgerRow, measure: str) -> float | None:

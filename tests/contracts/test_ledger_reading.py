@@ -91,7 +91,7 @@ def test_batches_are_bounded_and_join_without_a_gap(url: str, monkeypatch: pytes
 @pytest.mark.parametrize("broke", [[], ["toxicity", "grounding"]])
 def test_unexamined_names_the_detectors_that_broke_on_the_arms_reply(url: str, broke: list[str]) -> None:
     """The gate counts such a reply as a failure: it must come back by name; nothing broken is no empty list."""
-    facts = ArmFacts(latency_s=0.5, unexamined=broke)
+    facts = ArmFacts(latency_s=0.5, abstained=broke)
     with Ledger(url) as ledger:
         ledger.write([comparison(0, candidate=facts)], recorded_at=1)
         [(_, _, found)], _, _ = read(ledger)

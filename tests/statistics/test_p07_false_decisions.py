@@ -22,7 +22,7 @@ from shadow.gate.rules import Latch, Rule, Situation
 from shadow.gate.sentinel import Sentinel, watch
 from shadow.gate.verdict import decide
 from shadow.gate.watch import Watch
-from tests.fixtures.gate_rows import experiment, row
+from tests.fixtures import gate_rows
 from tests.statistics import vector
 from tests.statistics.population import Population
 from tests.statistics.rare import certified_at, rejected_up_to
@@ -130,7 +130,7 @@ def gate_verdicts(plan, harm, where, row, ends) -> dict[str, int]:
 @pytest.mark.parametrize("candidate", [BASE, 2 * BASE, BASE / 4])
 def test_the_sentinel_is_the_gates(candidate):
     plan, harm, _ = streams(candidate, 4)
-    empty, bench = Sentinel.none_yet(), experiment().gate.model_copy(update={"sentinel_alpha": ALPHA})
+    empty, bench = Sentinel.none_yet(), gate_rows.experiment().gate.model_copy(update={"sentinel_alpha": ALPHA})
     worse, better = (vector.log_wealth(table, vector.index(plan.turns, harm)) for table in vector.sentinel_terms(empty))
     logs = [vector.log_mixture(wealth, empty.weights) for wealth in (worse, better)]
     alarms = vector.first((np.exp(logs[0]) + np.exp(logs[1])) / 2 >= 1 / ALPHA)
@@ -150,7 +150,7 @@ def test_the_sentinel_is_the_gates(candidate):
 def rows_of(turns: int, harm: int) -> list[TurnRows]:
     """A conversation of control's of so many turns and so much harm, as the ledger has it."""
     side = "failures" if harm > 0 else "production_failures"
-    rows = [row(0, turn, **({side: ["refusal"]} if turn < abs(harm) else {})) for turn in range(turns)]
+    rows = [gate_rows.row(0, turn, **({side: ["refusal"]} if turn < abs(harm) else {})) for turn in range(turns)]
     return [TurnRows(each, "valid", None, "valid", {}) for each in rows]
 
 
