@@ -21,7 +21,7 @@ from shadow.gate.experiment import Experiment
 from shadow.gate.guardrails import OVERALL, Cell
 from shadow.gate.plan import conversations_needed, plan_bets
 from shadow.gate.settings import ExcessGuardrail, FailureGuardrail, SlowGuardrail, ZeroTolerance
-from shadow.gate.turn_values import REMEMBERED, Count, Event, Value, counter, event, names, value
+from shadow.gate.turn_values import REMEMBERED, Count, Event, Value, calm, counter, event, names, value
 from shadow.gate.turn_weighted import LONGEST_TURNS
 
 Said = tuple[int, int] | bool | float
@@ -44,6 +44,8 @@ class _Metric:
     slices: dict[str, int]
     paired: bool = False
     """Whether the control must have a fit prefix too."""
+    failures: bool = False
+    """Whether nothing but failures counts: a conversation without any is known without reading its turns."""
     _cells: dict[str | None, tuple[int, ...]] = field(default_factory=dict)
 
     def cells(self, slices: str | None) -> tuple[int, ...]:
@@ -72,7 +74,8 @@ class Reader:
                 continue
             slices = {name: where[each.name, name] for name in each.slices}
             if isinstance(each, FailureGuardrail | SlowGuardrail):
-                self._counts.append(_Metric(counter(each), cell, slices))
+                failures = isinstance(each, FailureGuardrail)
+                self._counts.append(_Metric(counter(each), cell, slices, failures=failures))
             else:
                 read = value(each, experiment.candidate)
                 self._values.append(_Metric(read, cell, slices, isinstance(each, ExcessGuardrail)))
@@ -85,9 +88,13 @@ class Reader:
     def read(self, turns: list[TurnRows]) -> list[Word]:
         """What these turns of one conversation say; nothing of cells that they have no value for."""
         said: list[Word] = []
+        quiet = bool(turns) and calm(turns)
         for metric in self._counts:
-            said += _counts(metric, turns)
+            said += _unharmed(metric, turns) if quiet and metric.failures else _counts(metric, turns)
         for happened, cell in self._events:
+            if quiet:
+                said.append((cell, False))
+                continue
             seen = [found for turn in turns if (found := happened(turn)) is not None]
             if seen:
                 said.append((cell, any(seen)))
@@ -126,9 +133,17 @@ def _counts(metric: _Metric, turns: list[TurnRows]) -> list[Word]:
         if d:
             for cell in within:
                 harms[cell] = harms.get(cell, 0) + int(d)
-    if not harms:
-        return [(cell, (total, 0)) for cell, total in Counter(cells).items()]
     return [(cell, (total, harms.get(cell, 0))) for cell, total in Counter(cells).items()]
+
+
+def _unharmed(metric: _Metric, turns: list[TurnRows]) -> list[Word]:
+    """The same of turns on which nobody failed."""
+    if not metric.slices:
+        return [(metric.cell, (len(turns), 0))]
+    cells: list[int] = []
+    for turn in turns:
+        cells += metric.cells(turn.row.slices)
+    return [(cell, (total, 0)) for cell, total in Counter(cells).items()]
 
 
 def pair_value(said: Said) -> float:

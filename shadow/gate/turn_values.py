@@ -8,7 +8,7 @@ to give is missing; the first two are missing pairs, which completeness counts.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from shadow.events import CONTROL, PRODUCTION
@@ -48,6 +48,20 @@ def left_out(row: LedgerRow) -> bool:
     return row.outcome == "shed" or (row.outcome == "expired" and row.reason == "production_reply")
 
 
+def calm(turns: Iterable[TurnRows]) -> bool:
+    """Whether all were answered, by both sides and without a failure: most conversations are."""
+    for turn in turns:
+        row = turn.row
+        if (
+            row.failures is not None
+            or row.production_failures is not None
+            or row.outcome != "compared"
+            or row.unexamined is not None
+        ):
+            return False
+    return True
+
+
 def names(text: str | None) -> tuple[str, ...]:
     """A JSON list of names; the few different ones are parsed once."""
     if text is None:
@@ -74,10 +88,7 @@ def counter(settings: FailureGuardrail | SlowGuardrail) -> Count:
 
     def failed(turn: TurnRows) -> int | None:
         row = turn.row
-        failures, productions, unexamined, outcome = row.failures, row.production_failures, row.unexamined, row.outcome
-        if outcome == "compared" and failures is None and productions is None and unexamined is None:
-            return 0  # most turns
-        key = (outcome, row.reason, failures, productions, unexamined)
+        key = (row.outcome, row.reason, row.failures, row.production_failures, row.unexamined)
         if key not in known:
             if len(known) >= REMEMBERED:
                 known.clear()
