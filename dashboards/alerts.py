@@ -280,6 +280,15 @@ META: Final[tuple[Alert, ...]] = (
         wait="10m",
     ),
     Alert(
+        "ShadowProcessDown",
+        f'min by (cluster, job, instance) (up{{job=~"{JOB}|{GATE_JOB}"}}) == 0',
+        "ticket",
+        "{{ $labels.instance }} of {{ $labels.job }} cannot be scraped.",
+        "One process is away or hangs; its own alerts are silent, for they stand on what it exports.",
+        "shadow-exporter",
+        wait="10m",
+    ),
+    Alert(
         "ShadowNotReady",
         "max by (cluster, instance) (shadow_ready) == 0",
         "ticket",

@@ -158,6 +158,15 @@ CASES = (
         (sre("page", cluster="ci"),),
     ),
     Case(
+        "ShadowProcessDown",
+        (
+            [series("up", "1+0", job="shadow", instance="w1"), series("up", "0+0", job="node", instance="n1")],
+            [series("up", "1x111 0x9", job="shadow", instance="w1")],
+        ),
+        [series("up", "1x60 0x100", job="shadow", instance="w1"), series("up", "1+0", job="shadow", instance="w2")],
+        (sre("ticket", cluster="ci", job="shadow", instance="w1"),),
+    ),
+    Case(
         "ShadowNotReady",
         ([series("shadow_ready", "1+0", instance="w1")], [series("shadow_ready", "1x106 0x14", instance="w1")]),
         [series("shadow_ready", "1x60 0x100", instance="w1"), series("shadow_ready", "1+0", instance="w2")],
