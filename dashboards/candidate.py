@@ -24,6 +24,7 @@ from dashboards.panels import (
     LEGEND,
     ORANGE,
     RED,
+    SENTINEL,
     STATES,
     VERDICT,
     VERDICTS,
@@ -75,15 +76,21 @@ VERDICT_ROW: Final[tuple[Panel, ...]] = (
          "percentunit",
          now(f"min by (candidate) (max by ({CELL}) (shadow_gate_progress_ratio{{{ARM}}}) "
              f"unless on ({CELL}) max by ({CELL}) (shadow_gate_state{{{ARM}}}) == 2)", "{{candidate}}"),
-         least=0, most=1, steps=[(None, ORANGE), (ANY, GREEN)], width=10, height=5),
+         least=0, most=1, steps=[(None, ORANGE), (ANY, GREEN)], width=8, height=5),
     stats("Conversations still needed", "How long must one that is on hold wait, by its slowest guardrail and slice?",
           "short",
           now(f"max by (candidate) (max by ({CELL}) (shadow_gate_required_samples{{{ARM}}}) "
               f"- on ({CELL}) max by ({CELL}) (shadow_gate_samples{{{ARM}}})) "
               f'and on (candidate) max by (candidate) (shadow_gate_verdict{{verdict="HOLD",{ARM}}}) == 1',
-              "{{candidate}}"), width=7, height=5, empty="none waits, or it is not to be told yet"),
+              "{{candidate}}"), width=5, height=5, empty="none waits, or it is not to be told yet"),
     stats("Comparisons", "How many comparisons of this revision are in the ledger?", "short",
-          now(f"max by (candidate) (shadow_ledger_comparisons{{{ARM}}})", "{{candidate}}"), width=7, height=5),
+          now(f"max by (candidate) (shadow_ledger_comparisons{{{ARM}}})", "{{candidate}}"), width=4, height=5),
+    stats("Sentinel", "Does production asked again fail as often as production, without which no verdict holds?",
+          "none", now(f"max by (candidate) (shadow_gate_sentinel_state{{{ARM}}})", "{{candidate}}"), words=SENTINEL,
+          width=4, height=5),
+    bars("Evidence of an alarm", "How near is the sentinel to an alarm?", "percentunit",
+         now(f"max by (candidate) (shadow_gate_sentinel_progress_ratio{{{ARM}}})", "{{candidate}}"),
+         least=0, most=1, steps=[(None, GREEN), (ANY, RED)], width=3, height=5),
 )  # fmt: skip
 
 SURE_ROW: Final[tuple[Panel, ...]] = (

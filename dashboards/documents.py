@@ -7,14 +7,12 @@ says it all.
 from __future__ import annotations
 
 import json
-import re
 import string
 import warnings
 from collections.abc import Iterator
 from typing import Any, Final
 
 from dashboards.panels import ARM, BLUE, CLEAR, CLUSTER, NEUTRAL, WIDTH, Board, Panel, Query, Step
-from shadow.metrics.catalogue import CATALOGUE
 
 with warnings.catch_warnings():
     # its newer model is for a Grafana that few have; importing the one that all have warns
@@ -36,18 +34,6 @@ _BUILDERS: Final[dict[str, Any]] = {
     "table": table.Panel,
     "state-timeline": statetimeline.Panel,
 }
-
-
-def _described(panel: Panel) -> str:
-    """The question; and, of what is not exported yet, that the panel is empty until then."""
-    waits = {
-        family.planned
-        for query in panel.queries
-        for family in CATALOGUE
-        if family.planned and re.search(rf"\b{family.name}\b|\b{family.exposed[0]}\b", query.expression)
-    }
-    note = f"\n\nEmpty until there is: {', '.join(sorted(waits))}." if waits else ""
-    return panel.question + note
 
 
 def _target(query: Query, ref: str, kind: str) -> Any:
@@ -147,7 +133,7 @@ def _steps(panel: Panel) -> list[Step]:
 
 
 def _built(panel: Panel, number: int, x: int, y: int) -> Any:
-    made = _BUILDERS[panel.kind]().id(number).title(panel.title).description(_described(panel)).unit(panel.unit)
+    made = _BUILDERS[panel.kind]().id(number).title(panel.title).description(panel.question).unit(panel.unit)
     made = made.datasource(DATASOURCE).no_value(panel.empty)
     made = made.grid_pos(models.GridPos(h=panel.height, w=panel.width, x=x, y=y))
     for ref, query in _targets(panel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from dashboards import rules
 from dashboards.limits import ANY
 from dashboards.panels import (
     ARM,
@@ -27,6 +28,7 @@ from dashboards.panels import (
     stats,
 )
 
+SEEN: Final = f'{ARM},slice=~"$slice"'
 CELL: Final = f'{ARM},slice=~"$slice",guardrail=~"$guardrail"'
 LABELS: Final = "candidate, guardrail, slice"
 LEGENDS: Final = "{{candidate}} {{guardrail}}: {{slice}}"
@@ -38,6 +40,13 @@ def _cells(metric: str) -> str:
 
 def _count(state: int) -> Query:
     return now(f"sum by (candidate) (shadow_gate_state{{{CELL}}} == bool {state})", "{{candidate}}")
+
+
+def _share(verdict: str) -> str:
+    """Of the replies that a measure has scored, the share with this verdict; not evidence: that is the gate's."""
+    by = "sum by (candidate, slice, measure)"
+    scored = f"{by} ({rules.COMPARISONS}{{{SEEN}}}) > 0"
+    return f'{by} ({rules.COMPARISONS}{{{SEEN},verdict="{verdict}"}}) / ({scored})'
 
 
 BOARD: Final = Board(
@@ -73,6 +82,17 @@ BOARD: Final = Board(
                       over(f"topk({LEGEND}, {_cells('lower_bound_ratio')})", LEGENDS), width=12, height=10, least=None),
                 lines("At most so much worse", "Is the worst slice getting better or worse?", "percentunit",
                       over(f"topk({LEGEND}, {_cells('upper_bound_ratio')})", LEGENDS), width=12, height=10, least=None),
+            ),
+        ),
+        (
+            "How do replies differ, by the measures' thresholds?",
+            (
+                bars("Apart from production", "By which measures, on which slices, are most replies apart just now?",
+                     "percentunit", now(f"topk(15, {_share('diverge')})", "{{candidate}} {{slice}} {{measure}}"),
+                     width=12, height=10),
+                lines("Apart over time", "On which slices do more replies come apart?", "percentunit",
+                      over(f"topk({LEGEND}, {_share('diverge')})", "{{candidate}} {{slice}} {{measure}}"),
+                      width=12, height=10),
             ),
         ),
         (
