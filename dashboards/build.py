@@ -15,20 +15,10 @@ from typing import Any, Final
 
 import yaml
 
-from dashboards import (
-    alerts,
-    candidate,
-    compare,
-    decisions,
-    exporter,
-    fleet,
-    objectives,
-    pipeline,
-    routes,
-    rules,
-    slices,
-)
-from dashboards.panels import Board, to_json
+from dashboards import alerts, routes, rules
+from dashboards.boards import BOARDS
+from dashboards.panels import to_json
+from dashboards.site import HERE, RUNBOOKS, Site, quicker
 from shadow.config import Config, ConfigError, load
 
 GENERATED: Final = Path(__file__).parent / "generated"
@@ -37,28 +27,20 @@ DEMO: Final = str(resources.files("shadow.simulate").joinpath("demo.yaml"))
 """Whose owners the committed routes have: `--config` names your own."""
 
 
-BOARDS: Final[tuple[Board, ...]] = (
-    fleet.BOARD,
-    candidate.BOARD,
-    slices.BOARD,
-    compare.BOARD,
-    pipeline.BOARD,
-    objectives.BOARD,
-    decisions.BOARD,
-    exporter.BOARD,
-)
-
-
 def to_yaml(document: dict[str, Any]) -> str:
     """As Prometheus and Alertmanager read it."""
     return NOTICE + yaml.safe_dump(document, sort_keys=False, width=120, allow_unicode=True)
 
 
-def files(config: Config) -> Iterator[tuple[str, str]]:
+def files(config: Config, site: Site = HERE) -> Iterator[tuple[str, str]]:
     """Name and text of every generated file."""
-    yield "rules.yml", to_yaml({"groups": [*rules.groups(), *alerts.groups()]})
-    yield "rules-gate.yml", to_yaml({"groups": alerts.gate_groups()})
-    yield "alertmanager.yml", to_yaml(routes.configuration(config))
+    documents = {
+        "rules.yml": {"groups": [*rules.groups(), *alerts.groups(site)]},
+        "rules-gate.yml": {"groups": alerts.gate_groups(site)},
+        "alertmanager.yml": routes.configuration(config, site.webhook),
+    }
+    for name, document in documents.items():
+        yield name, to_yaml(quicker(document, site.faster))
     for board in BOARDS:
         yield f"{board.uid}.json", to_json(board)
 
@@ -68,14 +50,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m dashboards.build", description=__doc__)
     parser.add_argument("--config", default=DEMO, help="whose owners get alerts (default: the demo's)")
     parser.add_argument("--out", type=Path, default=GENERATED, help="folder to write to")
+    parser.add_argument("--grafana", default="", metavar="URL", help="where Grafana is, for the links of alerts")
+    parser.add_argument("--runbooks", default=RUNBOOKS, metavar="URL", help=f"where runbooks are (default: {RUNBOOKS})")
+    parser.add_argument(
+        "--webhook", default="", metavar="URL", help="send every alert there, {receiver} being who gets it"
+    )
+    parser.add_argument(
+        "--faster", type=float, default=1.0, metavar="N", help="a rehearsal: every window and wait N times shorter"
+    )
     given = parser.parse_args()
+    site = Site(given.grafana.rstrip("/"), given.runbooks.rstrip("/"), given.webhook, given.faster)
     try:
         config = load(given.config, environ=os.environ)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
     given.out.mkdir(parents=True, exist_ok=True)
-    for name, text in files(config):
+    for name, text in files(config, site):
         (given.out / name).write_text(text, encoding="utf-8")
     return 0
 

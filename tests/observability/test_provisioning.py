@@ -7,8 +7,10 @@ from typing import Any
 
 import yaml
 
+from dashboards.boards import BOARDS
 from dashboards.build import DEMO, GENERATED
-from dashboards.limits import JOB, SAMPLE_LIMIT, SCRAPE_S
+from dashboards.limits import GATE_JOB, JOB, SAMPLE_LIMIT, SCRAPE_S
+from dashboards.panels import document
 from shadow.config import load
 from shadow.processes import consumer_parts
 from tests.fixtures import prometheus
@@ -33,13 +35,15 @@ def test_all_rules_are_loaded() -> None:
 
 def test_every_process_of_the_demo_is_scraped_with_the_limit_of_the_alert() -> None:
     document, config = read(FILE), load(DEMO, environ={})
-    [job] = document["scrape_configs"]
+    jobs = document["scrape_configs"]
     parts = consumer_parts(
         [arm.name for arm in config.arms], judge=False, config=None, metrics_port=config.metrics.port
     )
     ports = [f"{config.metrics.host}:{config.metrics.port + number}" for number in range(len(parts))]
-    assert (job["job_name"], job["sample_limit"]) == (JOB, SAMPLE_LIMIT)
-    assert job["static_configs"] == [{"targets": ports, "labels": {"cluster": "local"}}]
+    assert [(job["job_name"], job["sample_limit"]) for job in jobs] == [(JOB, SAMPLE_LIMIT), (GATE_JOB, SAMPLE_LIMIT)]
+    assert parts[-1].name == "gate"
+    for job, of in zip(jobs, (ports[:-1], ports[-1:]), strict=True):
+        assert job["static_configs"] == [{"targets": of, "labels": {"cluster": "local"}}]
     assert document["global"]["scrape_interval"] == f"{SCRAPE_S}s"
 
 
@@ -50,3 +54,15 @@ def test_grafana_gets_a_data_source_and_dashboards_that_nobody_edits() -> None:
     assert source["type"] == "prometheus"
     assert source["jsonData"]["timeInterval"] == f"{SCRAPE_S}s"
     assert provider["allowUiUpdates"] is False
+
+
+def test_an_exemplar_leads_to_its_trace() -> None:
+    """By the label that arms' latencies carry; provisioning takes ``$$`` for a dollar."""
+    [source] = read(DEPLOY / "grafana" / "provisioning" / "datasources" / "prometheus.yml")["datasources"]
+    [trace] = source["jsonData"]["exemplarTraceIdDestinations"]
+    assert trace["name"] == "trace_id"
+    assert trace["url"].endswith("$${__value.raw}")
+    asked = [target for board in BOARDS for panel in document(board)["panels"] for target in panel.get("targets", ())]
+    shown = [target["expr"] for target in asked if target["exemplar"]]
+    assert shown
+    assert all("shadow_candidate_" in each and "_bucket" in each for each in shown)
