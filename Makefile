@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test lint bench evaluate simulate simulate-short lock clean
+.PHONY: setup demo test lint bench evaluate simulate simulate-short page history lock clean
 
 setup: $(VENV)/.done
 
@@ -38,6 +38,12 @@ simulate: setup
 
 simulate-short: setup
 	$(BIN)/python -m tests.statistics --short $(ARGS)
+
+page: setup
+	$(BIN)/python -W ignore -m tests.observability.page $(ARGS)
+
+history: setup
+	$(BIN)/python -W ignore -m tests.observability.backfill $(ARGS)
 
 lock:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --output-file requirements.lock pyproject.toml

@@ -25,6 +25,7 @@ from dashboards.limits import GATE_JOB, JOB, TAP_JOB
 from dashboards.site import quicker
 from shadow.events import CONTROL
 from shadow.metrics.tap import TapCollector
+from shadow.simulate import models
 from shadow.simulate.customers import TOOLS
 from shadow.tap import Tap
 from tests.fixtures import brokers, prometheus
@@ -38,11 +39,14 @@ MODELS: Final = {CONTROL: "support-prod", "better": "support-better", "leaky": "
 CANDIDATES: Final = ("better", "leaky")
 TURNS_PER_S: Final = 6.0
 READY_S: Final = 120.0
+FASTEST_SCRAPES: Final = 15.0
+"""Scrapes have a second at least: a busy machine does not answer in less, and what is not scraped is not there."""
+
 GRAFANA: Final = "https://grafana.example"
 GATE: Final[dict[str, Any]] = {
     "cycle_s": 0,
     "look_every_s": 2,
-    "conversation_idle_s": 10,
+    "conversation_idle_s": 5,
     "min_conversations": 10,
     "min_completeness": 0.5,
     "guardrails": [
@@ -69,7 +73,7 @@ def arms(base: str) -> list[dict[str, Any]]:
             "owner": owner,
             "adapter": {"type": "openai", "base_url": f"{base}/v1", "model": MODELS[name], "params": {"seed": 7}},
             "price": {"input_usd_per_million": 0.5, "output_usd_per_million": 1.5},
-            "limits": {"timeout_s": 10, "deadline_s": 15, "max_age_s": 60, "max_in_flight": 16, "usd_per_day": 50},
+            "limits": {"timeout_s": 5, "deadline_s": 8, "max_age_s": 20, "max_in_flight": 16, "usd_per_day": 50},
         }
         for name, owner in OWNERS.items()
     ]
@@ -127,7 +131,7 @@ def deployed(folder: Path, *, faster: float) -> Iterator[Deployment]:
             arms(base),
             production={"owner": OWNERS[CONTROL], "model": MODELS[CONTROL]},
             gate=GATE,
-            comparator={"join_window_s": 90},
+            comparator={"join_window_s": 30},
             metrics={"gate_port": gate_port},
         )
         stack.callback(made.close)
@@ -185,7 +189,7 @@ def _prometheus(folder: Path, made: Deployment, manager: str, tap_port: int, fas
         if (targets := [f"127.0.0.1:{port}" for port in ports[job["job_name"]]])
     ]
     file = folder / "prometheus.yml"
-    file.write_text(yaml.safe_dump(quicker(document, faster)))
+    file.write_text(yaml.safe_dump(quicker(document, min(faster, FASTEST_SCRAPES))))
     arguments = (f"--storage.tsdb.path={folder / 'data'}", "--enable-feature=exemplar-storage", "--log.level=warn")
     with prometheus.server("prometheus", folder, f"--config.file={file}", *arguments) as address:
         yield address
@@ -217,11 +221,23 @@ def _talk(tap: Tap, stop: threading.Event) -> None:
         if stop.wait(1 / TURNS_PER_S):
             return
         text = f"I want a refund of ${number % 90 + 10}.90 for order AB-{10_000 + number}."
+        messages = [{"role": "user", "content": text}]
         with tap.call(
             conversation_id=f"c{number // 2}",
             turn_index=number % 2,
-            messages=[{"role": "user", "content": text}],
+            messages=messages,
             tools=TOOLS,
             trace_id=f"{number + 1:032x}",
         ) as call:
-            call.reply(f"Your refund for order AB-{10_000 + number} is on its way.")
+            call.first_token()
+            call.reply(_production(messages, number))
+
+
+def _production(messages: list[dict[str, str]], seed: int) -> dict[str, Any]:
+    """What production's own model says, in the form of OpenAI."""
+    said = models.answer(MODELS[CONTROL], messages, seed=seed, tools=TOOLS, response_format=None)
+    calls = [
+        {"id": f"call-{number}", "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+        for number, call in enumerate(said.calls)
+    ]
+    return {"role": "assistant", "content": said.text, **({"tool_calls": calls} if calls else {})}

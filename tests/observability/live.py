@@ -21,7 +21,7 @@ SHOWN_S = 300.0
 STEP_S = 15.0
 VARIABLE = re.compile(r"\$\{?(\w+)(?::\w+)?\}?")
 PLACE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
-MAY_BE_EMPTY = re.compile(r"(> 0|== 2)\)?$")
+MAY_BE_EMPTY = re.compile(r"(> 0|== 2)\)?$|^(sum|max) by [^{]*ALERTS\{")
 """A panel of what is wrong says nothing of an arm with which nothing is."""
 
 

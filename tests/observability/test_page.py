@@ -5,6 +5,7 @@ The same deployment then answers every question of every dashboard: these are th
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,6 +20,7 @@ from tests.observability.page import ALERT, FASTER, LEAKY, Drill, drill
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
+PATIENCE_S = 60.0
 DECIDED = (
     "shadow_gate_evaluation_timestamp_seconds",
     "shadow_gate_upper_bound_ratio",
@@ -85,5 +87,9 @@ def test_a_slow_call_leads_to_its_trace(leak: Drill) -> None:
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
 def test_real_exporters_answer_every_dashboard(board: Board, leak: Drill) -> None:
-    found = leak.deployment.live.again().faults(document(board), calm=True)
-    assert not found, "\n".join(found)
+    """Asked again for a while: a scrape that a busy machine did not answer leaves a hole for a second."""
+    live, plain = leak.deployment.live, document(board)
+    deadline = time.monotonic() + PATIENCE_S
+    while found := live.again().faults(plain, calm=True):
+        assert time.monotonic() < deadline, "\n".join(found)
+        time.sleep(1)
