@@ -26,7 +26,10 @@ def timeless(document: Any) -> str:
     return DURATION.sub("DURATION", yaml.safe_dump(document, width=10_000))
 
 
-@pytest.mark.parametrize(("duration", "faster", "expected"), [("10m", 60, "10000ms"), ("30s", 7, "4286ms"), ("1d", 1, "86400000ms"), ("5s", 1e6, "1ms")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("duration", "faster", "expected"),
+    [("10m", 60, "10000ms"), ("30s", 7, "4286ms"), ("1d", 1, "86400000ms"), ("5s", 1e6, "1ms")],
+)
 def test_a_duration_is_so_many_times_shorter(duration: str, faster: float, expected: str) -> None:
     assert shortened(duration, faster) == expected
 
