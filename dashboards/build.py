@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import yaml
 
-from dashboards import alerts, routes, rules
+from dashboards import alerts, kubernetes, routes, rules
 from dashboards.boards import BOARDS
 from dashboards.panels import to_json
 from dashboards.site import HERE, RUNBOOKS, Site, quicker
@@ -34,13 +34,16 @@ def to_yaml(document: dict[str, Any]) -> str:
 
 def files(config: Config, site: Site = HERE) -> Iterator[tuple[str, str]]:
     """Name and text of every generated file."""
+    consumers, gate = [*rules.groups(), *alerts.groups(site)], alerts.gate_groups(site)
     documents = {
-        "rules.yml": {"groups": [*rules.groups(), *alerts.groups(site)]},
-        "rules-gate.yml": {"groups": alerts.gate_groups(site)},
+        "rules.yml": {"groups": consumers},
+        "rules-gate.yml": {"groups": gate},
+        kubernetes.RULES: kubernetes.rule([*consumers, *gate]),
         "alertmanager.yml": routes.configuration(config, site.webhook),
     }
     for name, document in documents.items():
         yield name, to_yaml(quicker(document, site.faster))
+    yield "kustomization.yaml", to_yaml(kubernetes.kustomization([board.uid for board in BOARDS]))
     for board in BOARDS:
         yield f"{board.uid}.json", to_json(board)
 
