@@ -79,12 +79,15 @@ def verdicts(system: System) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def await_verdicts(system: System, count: int = 2 * len(SAID), timeout_s: float = 150) -> dict[Any, dict[str, Any]]:
+    """Once each pair has its verdict, which is written last; a pair of which only the score is there is under way."""
     deadline = time.monotonic() + timeout_s
-    while len(found := verdicts(system)) < count:
+    while True:
+        found = verdicts(system)
+        if sum("judge_verdict" in each for each in found.values()) >= count:
+            return found
         assert time.monotonic() < deadline, f"{found}\n{system.log('judge')}\n{system.logs()}"
         assert system.processes["judge"].poll() is None, system.log("judge")
         time.sleep(0.3)
-    return found
 
 
 def written(system: System) -> list[Outcome]:
