@@ -29,6 +29,7 @@ from shadow.topology import DECISIONS
 EVERY_S: Final = 1.0
 BACKOFF_S: Final = (0.5, 10.0)
 STATES: Final = {"collecting": 0, "pass": 1, "fail": 2}
+SENTINEL: Final = {"quiet": 0, "control_worse": 1, "control_better": 2}
 
 log = structlog.get_logger()
 
@@ -118,6 +119,9 @@ class Gate:
         for metric, value in single.items():
             if value is not None:
                 gauge(metric, name).set(value)
+        if found["sentinel"] is not None:
+            gauge("shadow_gate_sentinel_state", name).set(SENTINEL[found["sentinel"]["state"]])
+            gauge("shadow_gate_sentinel_progress_ratio", name).set(found["sentinel"]["progress"])
         for cell in found["cells"]:
             labels = (name, cell["guardrail"], cell["slice"])
             gauge("shadow_gate_state", *labels).set(STATES[cell["state"]])

@@ -24,7 +24,8 @@ from consumers.stream import Batch, Stream
 from shadow.adapters import Adapter
 from shadow.config import JUDGE, Config, Judge
 from shadow.events import BrokenRecordError, Comparison, Outcome, Reply, Turn, decode
-from shadow.judging import Bench, Ruling
+from shadow.gate.settings import JUDGE_SAME, JUDGE_WORSE
+from shadow.judging import IDENTICAL, Bench, Ruling
 from shadow.measures import Pair
 from shadow.measures.judge import PROMPT_VERSION
 from shadow.metrics.exporter import Metrics
@@ -35,7 +36,6 @@ from shadow.topology import ARM_REPLIES, COMPARISONS, JUDGE_GROUP, JUDGEMENTS, R
 log = structlog.get_logger()
 
 VERDICT: Final = "judge_verdict"
-WORSE: Final = "judge_worse"
 FORGOTTEN: Final = "forgotten"
 GRACE_S: Final = 5.0
 HOUR_S: Final = 3_600.0
@@ -173,7 +173,9 @@ class JudgeService(Service):  # type: ignore[misc]
         detail = f"judge {self._revision}"
         if judged:
             detail += f"; production as A: {judged.forward}, as B: {judged.backward}"
-        values: dict[str, float | str] = {} if judged is None else {WORSE: judged.score.value or 0.0}
+        values: dict[str, float | str] = {} if judged is None else {JUDGE_WORSE: judged.score.value or 0.0}
+        if ruling.reason == IDENTICAL:
+            values[JUDGE_SAME] = 0.0
         values[VERDICT] = verdict  # last: it says that the pair is done with
         for name, value in values.items():
             outcome = Outcome(

@@ -157,6 +157,15 @@ GATE: Final[tuple[Alert, ...]] = (
         wait="5m",
     ),
     Alert(
+        "ShadowSentinelAlarm",
+        "max by (cluster) (shadow_gate_sentinel_state) > 0",
+        "ticket",
+        "Production asked again does not fail as often as production: the instruments differ between the arms.",
+        "Every candidate that is held against this control is on HOLD until somebody has found out why.",
+        "shadow-candidate",
+        "Sentinel",
+    ),
+    Alert(
         "ShadowCoverageLow",
         f"min by (cluster, candidate) (shadow_gate_coverage_ratio) < {COVERAGE_RATIO}",
         "ticket",

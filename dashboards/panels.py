@@ -45,6 +45,7 @@ CARRIED: Final = {
 BLUE, GREEN, ORANGE, RED, CLEAR = "blue", "green", "orange", "red", "transparent"
 STATES: Final = {0: ("collecting", BLUE), 1: ("pass", GREEN), 2: ("FAIL", RED)}
 VERDICTS: Final = {0: ("HOLD", BLUE), 1: ("PROMOTE", GREEN), 2: ("REJECT", RED)}
+SENTINEL: Final = {0: ("quiet", GREEN), 1: ("CONTROL FAILS MORE", RED), 2: ("CONTROL FAILS LESS", RED)}
 ON_OFF: Final = {0: ("no", RED), 1: ("yes", GREEN)}
 
 VERDICT: Final = (

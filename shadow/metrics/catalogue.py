@@ -178,6 +178,9 @@ CATALOGUE: Final[tuple[Family, ...]] = (
     _gauge("shadow_gate_evaluation_timestamp_seconds", _ARM, "When the gate last evaluated, Unix seconds.", ("gate",)),
     _gauge("shadow_gate_coverage_ratio", _ARM, "Share of sampled turns that count for the verdict.", ("gate",)),
     _gauge("shadow_gate_completeness_ratio", _ARM, "Share of the sampled pairs that are complete.", ("gate",)),
+    _gauge("shadow_gate_sentinel_state", _ARM, "Control against production: 0 quiet, 1 control fails more often, "
+           "2 less often.", ("gate",)),
+    _gauge("shadow_gate_sentinel_progress_ratio", _ARM, "Share of the evidence of a sentinel's alarm.", ("gate",)),
     _gauge("shadow_ledger_comparisons", _ARM, "Comparisons of this arm's revision in the ledger.", ("gate",)),
     _counter("shadow_decisions", (of.CANDIDATE, of.DECISION), "Decisions taken.", ("gate",)),
     _gauge("shadow_decision_timestamp_seconds", (of.CANDIDATE, of.DECISION), "When such a decision was last taken, "

@@ -213,6 +213,12 @@ CASES = (
         (sre("page"),),
     ),
     Case(
+        "ShadowSentinelAlarm",
+        ([series("shadow_gate_sentinel_state", "0+0", candidate="c1")],),
+        [series("shadow_gate_sentinel_state", state, candidate=arm) for arm, state in (("c1", "0+0"), ("c2", "2+0"))],
+        (sre("ticket", cluster="ci"),),
+    ),
+    Case(
         "ShadowCoverageLow",
         ([series("shadow_gate_coverage_ratio", "0.95+0", candidate="c1")],),
         [series("shadow_gate_coverage_ratio", "0.94+0", candidate="c1")],

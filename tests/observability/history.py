@@ -300,6 +300,8 @@ class Shadow:
             low = arm == "flaky" and story.FAILING.on(before)
             gauge("shadow_gate_coverage_ratio", arm).set(0.9 if low else 0.99)
             gauge("shadow_gate_completeness_ratio", arm).set(0.99)
+            gauge("shadow_gate_sentinel_state", arm).set(0)
+            gauge("shadow_gate_sentinel_progress_ratio", arm).set(0.1)
             gauge("shadow_ledger_comparisons", arm).set(20_000 - before)
             for severity in SEVERITY.values:
                 gauge("shadow_findings_open", arm, TEAMS[arm], severity).set(arm == "flaky" and severity == "critical")
