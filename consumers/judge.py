@@ -18,10 +18,10 @@ from aiokafka.errors import OffsetOutOfRangeError
 from mode import Service
 
 from consumers.acks import OffsetTracker
-from consumers.asking import Asker
 from consumers.health import Health
 from consumers.stream import Batch, Stream, caught_up
 from shadow.adapters import Adapter
+from shadow.asking import Asker
 from shadow.config import JUDGE, Config, Judge
 from shadow.events import BrokenRecordError, Comparison, Event, Outcome, RecordRef, Reply, Turn, decode
 from shadow.judging import Bench, Ruling
