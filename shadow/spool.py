@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import tempfile
+import weakref
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ class Spool:
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile(prefix="shadow-")  # noqa: SIM115 (it lives as long as this object)
+        weakref.finalize(self, self._file.close)
         self._end = self._flushed = 0
 
     def add(self, line: bytes) -> Place:

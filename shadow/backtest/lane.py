@@ -33,7 +33,7 @@ NOWHERE: Final = RecordRef(partition=0, offset=0)
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A reply, or None where none was recorded. ``order``: when it came, among the arm's; ``good``: not DOWN."""
+    """A reply, or None where none was recorded. ``order``: when it was asked for; ``good``: it does not look DOWN."""
 
     reply: Reply | None
     order: int
@@ -51,13 +51,16 @@ class Lane:
         self._asker = Asker(arm, adapter, self._admission.breaker, Metrics("backtest"))
         self._room = asyncio.Semaphore(arm.limits.max_in_flight)
         self._order = self._last_good = 0
-        self._held: list[tuple[Reply, bytes]] = []
+        self._held: list[tuple[int, Reply, bytes]] = []
         self.asked = self.found = 0
         self.last_failure = ""
 
     @property
     def down(self) -> bool:
-        """Whether so many turns in a row have failed that the arm, or the way to it, is out of order."""
+        """Whether so many turns asked in a row have failed that the arm, or the way to it, is out of order.
+
+        In a row by when they were asked, not by when they came back: time-outs come late, and side by side.
+        """
         return len(self._held) >= self.arm.limits.breaker_failures + PROBES
 
     @property
@@ -66,32 +69,31 @@ class Lane:
         return self._admission.breaker.open
 
     def settled(self, answered: Answered) -> bool:
-        """Whether a failure is the reply's own: the arm has answered another turn since."""
-        return answered.good or answered.order < self._last_good
+        """Whether a failure is the reply's own: the arm has answered a turn that it was asked later."""
+        return answered.good or answered.order <= self._last_good
 
     def settle(self) -> None:
         """Keep the last failures as well: nothing more is asked, and the arm is not down."""
-        for reply, value in self._held:
-            self._journal.add(reply, value)
-        self._held.clear()
-        self._last_good = self._order + 1
+        self._settle(self._order)
 
     async def answer(self, turn: Turn, stopped: Callable[[], bool]) -> Answered | None:
         """The arm's answer: kept from before, else asked for; None if ``stopped()`` says that no call may be made."""
         known = self._journal.find((turn.turn_id, self.arm.name, self.revision))
         if known is not None:
             self.found += 1
-            return Answered(known, self._order)
+            return Answered(known, 0)
         if self._replies is not None and self._replies.find(turn.turn_id) is None:
-            return Answered(None, self._order)
+            return Answered(None, 0)
         async with self._room:
+            self._order += 1
+            order = self._order
             said = await self._ask(turn, stopped)
         if said is None:
             return None
         reply, value = arm_reply(
             turn, arm=self.arm.name, revision=self.revision, at_s=time.time(), ref=NOWHERE, said=said
         )
-        return self._keep(reply, value)
+        return self._keep(order, reply, value)
 
     async def close(self) -> None:
         """Close the adapter's connections."""
@@ -118,15 +120,23 @@ class Lane:
                 return said
         return None
 
-    def _keep(self, reply: Reply, value: bytes) -> Answered:
-        """A failure that may mean that the arm is down is kept once another turn has been answered."""
-        self._order += 1
-        if self._replies is None and reply.failure is not None and reply.failure.kind in DOWN:
-            self._held.append((reply, value))
+    def _keep(self, order: int, reply: Reply, value: bytes) -> Answered:
+        """A failure that may mean that the arm is down is kept once it has answered a turn that it was asked later."""
+        if self._replies is not None:
+            return Answered(reply, order)
+        if reply.failure is not None and reply.failure.kind in DOWN:
+            self._held.append((order, reply, value))
             self.last_failure = f"{reply.failure.kind}: {reply.failure.detail}"
-            return Answered(reply, self._order, good=False)
-        if self._replies is None:
-            self.settle()
-            self._journal.add(reply, value)
-        self._last_good = self._order
-        return Answered(reply, self._order)
+            self._settle(self._last_good)
+            return Answered(reply, order, good=False)
+        self._journal.add(reply, value)
+        self._settle(order)
+        return Answered(reply, order)
+
+    def _settle(self, good: int) -> None:
+        """The arm has answered what it was asked as number ``good``: earlier failures are its own."""
+        self._last_good = max(self._last_good, good)
+        for order, reply, value in self._held:
+            if order <= self._last_good:
+                self._journal.add(reply, value)
+        self._held = [each for each in self._held if each[0] > self._last_good]

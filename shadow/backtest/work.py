@@ -52,6 +52,9 @@ def setup(config: Config, candidate: str, replies: str | None = None) -> Setup:
     if problems := plugins.unknown_slices(own, evaluator):
         raise ConfigError([f"{'.'.join(map(str, loc))}: {what}" for loc, what in problems.items()])
     found = {} if replies is None else {arm.name: recorded(**_settings(arm)) for arm in own.arms}
+    for name, said in found.items():
+        if not len(said):
+            raise BacktestError(f"{replies} holds no reply of {name!r}: each line needs type 'reply' and arm {name!r}")
     return Setup(own, Experiment.of(own, candidate, revision), evaluator, revision, found)
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 import time
@@ -127,6 +128,7 @@ def _priced(chosen: Setup, budget: Budget) -> Budget:
 def _run(
     chosen: Setup, history: History, budget: Budget, ledger: Path | None, *, until_decided: bool
 ) -> tuple[Done, tuple[Path, Path]]:
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # a new ledger is nothing to report
     file, kept = places(chosen, history, ledger)
     adapters = {arm.name: create(arm, environ=os.environ) for arm in chosen.config.arms}
     with Journal(kept, history.digest) as journal, Ledger(f"sqlite:///{file}") as book, _progress() as show:
@@ -213,7 +215,8 @@ def _summary(done: Done, history: History, where: tuple[Path, Path]) -> dict[str
 
 def _words(found: dict[str, Any]) -> Iterator[str]:
     own, verdict, name = found["backtest"], found["verdict"], found["candidate"]
-    yield f"{verdict}: {name} {SAID[verdict]} (revision {found['revision']}, experiment {found['experiment']}, backtest)"
+    of = f"revision {found['revision']}, experiment {found['experiment']}"
+    yield f"{verdict}: {name} {SAID[verdict]} (backtest, {of})"
     for each in found["reasons"]:
         yield f"  {each['why']}: {each['detail']}"
     for each in found["cells"]:

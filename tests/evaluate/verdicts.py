@@ -7,6 +7,7 @@ the ledger's writes, the gate, an exit code. ``python -m tests.evaluate.streamed
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,7 @@ def tables() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         for number, pair in enumerate(pairs.every()):
             lines.append(line(pair, backtested(pair, Path(folder) / str(number))))
+            print(*lines[-1], sep=" | ", file=sys.stderr, flush=True)
     wrong = sum(each[-1] != "yes" for each in lines)
     note = f"{len(lines)} pairs, {wrong} wrong. After: conversations (of one turn each) to a verdict that stayed."
     yield table("Verdicts on recorded pairs, margin of five points", HEAD, lines, note)
