@@ -18,6 +18,7 @@ import structlog
 
 from consumers.health import Health
 from shadow import logs
+from shadow.broker import SecurityError, security
 from shadow.config import Config, ConfigError, load
 from shadow.metrics.exporter import Metrics
 from shadow.metrics.server import serve
@@ -114,12 +115,13 @@ def main() -> int:
     logs.configure(process)
     try:
         config = load(given.config, environ=os.environ)
+        security(os.environ)
         metrics, health = Metrics(process), Health()
         health.watch()
         if given.metrics_port:
             _serve(metrics, health, config.metrics.host, given.metrics_port)
         CONSUMERS[given.name](config, metrics, health, given.arm)
-    except ConfigError as error:
+    except (ConfigError, SecurityError) as error:
         log.error("wrong_configuration", problem=str(error))  # noqa: TRY400 (the user's to mend: no traceback)
         return 2
     except Exception as error:  # noqa: BLE001 (the process's last line: what ended it, in one line)

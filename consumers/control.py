@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from consumers.stream import caught_up
+from shadow.broker import security
 from shadow.config import Config
 from shadow.control import Command, State
 from shadow.topology import CONTROL
@@ -27,7 +29,10 @@ class ControlReader:
         self._tp = TopicPartition(CONTROL, 0)
         self.state: State = "running"
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=config.broker.bootstrap, enable_auto_commit=False, fetch_max_wait_ms=100
+            bootstrap_servers=config.broker.bootstrap,
+            **security(os.environ),
+            enable_auto_commit=False,
+            fetch_max_wait_ms=100,
         )
 
     async def start(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import time
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
@@ -22,6 +23,7 @@ from consumers.health import Health
 from consumers.stream import Batch, Stream, caught_up
 from shadow.adapters import Adapter
 from shadow.asking import Asker
+from shadow.broker import security
 from shadow.config import JUDGE, Config, Judge
 from shadow.events import BrokenRecordError, Comparison, Event, Outcome, RecordRef, Reply, Turn, decode
 from shadow.judging import Bench, Ruling
@@ -61,6 +63,7 @@ class _Records:
     def __init__(self, bootstrap: list[str]) -> None:
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=bootstrap,
+            **security(os.environ),
             enable_auto_commit=False,
             auto_offset_reset="none",
             fetch_max_wait_ms=100,

@@ -7,6 +7,7 @@ a batch that was fetched before the last assignment is dropped: its partitions a
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStat
 
 from consumers.health import Health
 from consumers.progress import Progress
-from shadow.broker import BrokerError, is_embedded
+from shadow.broker import BrokerError, is_embedded, security
 from shadow.config import Config
 from shadow.metrics.exporter import Metrics
 from shadow.topology import MAX_RECORD_BYTES
@@ -86,6 +87,7 @@ class Stream(ConsumerRebalanceListener):  # type: ignore[misc]
         self.progress = Progress(self._address, group, follows or topics, health=health, metrics=metrics)
         self.consumer = AIOKafkaConsumer(
             bootstrap_servers=self._address,
+            **security(os.environ),
             group_id=group,
             client_id=group,
             enable_auto_commit=False,
@@ -112,6 +114,7 @@ class Stream(ConsumerRebalanceListener):  # type: ignore[misc]
         embedded = await asyncio.to_thread(is_embedded, self._address)
         self.producer = AIOKafkaProducer(
             bootstrap_servers=self._address,
+            **security(os.environ),
             client_id=self._group,
             acks="all",
             enable_idempotence=not embedded,

@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,18 @@ import click
 from pydantic import BaseModel
 
 from shadow import config, events, topology
+from shadow.broker.security import (
+    ENV_CA_FILE,
+    ENV_CERT_FILE,
+    ENV_KEY_FILE,
+    ENV_KEY_PASSWORD,
+    ENV_MECHANISM,
+    ENV_PASSWORD,
+    ENV_SECURITY,
+    ENV_USERNAME,
+    MECHANISMS,
+    PROTOCOLS,
+)
 from shadow.cli import main as shadow_command
 from shadow.control import Command
 from shadow.gate.settings import BY_KIND, Gate
@@ -51,6 +63,11 @@ MEANINGS: Final[dict[str, str]] = {
     "OpenAIAdapter.type": "An OpenAI-compatible endpoint.",
     "OpenAIAdapter.base_url": "Address before `/chat/completions`, for example `https://models.example/v1`.",
     "OpenAIAdapter.model": "Sent as `model` with each request.",
+    "AnthropicAdapter.type": "An endpoint that speaks Anthropic's messages.",
+    "AnthropicAdapter.base_url": "Address before `/v1/messages`.",
+    "AnthropicAdapter.model": "Sent as `model` with each request.",
+    "HTTPAdapter.type": "A service of one's own: [what it gets and answers](adapters.md).",
+    "HTTPAdapter.url": "The turn is posted here.",
     "CallableAdapter.type": "A Python function in the mirror's process.",
     "CallableAdapter.target": "`package.module:function`; may be async or plain; returns `Message`, `str` or `Answer`.",
     "CallableAdapter.settings": "Keyword arguments of each call.",
@@ -204,6 +221,8 @@ def configuration() -> str:
         ("`production`", config.Production),
         ("`control` and each of `candidates`", config.Arm),
         ("`adapter` with `type: openai`", config.OpenAIAdapter),
+        ("`adapter` with `type: anthropic`", config.AnthropicAdapter),
+        ("`adapter` with `type: http`", config.HTTPAdapter),
         ("`adapter` with `type: callable`", config.CallableAdapter),
         ("`limits` of an arm", config.Limits),
         ("`sampling` of an arm", config.Sampling),
@@ -383,6 +402,10 @@ def _family(family: Family) -> str:
     return f"| {' | '.join([*cells, *([family.planned] if family.planned else []), family.help])} |"
 
 
+def _listed(words: Iterable[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
+
 CONFIGURATION: Final = f"""# Configuration
 {NOTICE}
 One file, `{config.DEFAULT_PATH}`, says which arms there are, what they may cost, and where broker and ledger stand.
@@ -403,6 +426,11 @@ Secrets never stand in the file: an adapter names the variable that holds its ke
 | `{config.ENV_CONFIG}` | Configuration file, where `--config` names none. Default `{config.DEFAULT_PATH}`. |
 | `{config.ENV_BROKER_URL}` | Overrides `broker.url`. |
 | `{config.ENV_LEDGER_URL}` | Overrides `ledger.url`. |
+| `{ENV_SECURITY}` | How Kafka is spoken to, by each process: {_listed(PROTOCOLS)}. Default `PLAINTEXT`. |
+| `{ENV_CA_FILE}` | TLS: the authorities (PEM) that the broker's certificate is checked by. Default: the system's. |
+| `{ENV_CERT_FILE}`, `{ENV_KEY_FILE}`, `{ENV_KEY_PASSWORD}` | TLS: this client's certificate and key (PEM). |
+| `{ENV_MECHANISM}` | SASL: {_listed(MECHANISMS)}. Default `{MECHANISMS[0]}`. |
+| `{ENV_USERNAME}`, `{ENV_PASSWORD}` | SASL: the login. |
 | `SHADOW_TAP_REDACTION` | In production: what the [Tap](tap.md) does with personal data, `off`, `on` or `strict`. |
 | `SHADOW_TAP_KEY` | In production: the key of the Tap's pseudonyms, 16 bytes or more. |
 | `SHADOW_LOG_FORMAT` | `console` or `json`. Default: `console` on a terminal, else `json`. |

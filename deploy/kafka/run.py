@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -86,9 +86,17 @@ class KafkaCluster:
 
     ``ports`` are ``2 * nodes`` free ports on 127.0.0.1: the brokers', then the controllers'. Nodes are numbered from 1.
     A directory that was used before keeps its topics. On Linux the nodes die with the thread that started them.
+    ``settings`` stand after those that are made here, and win; ``scram`` are users that exist from the start.
     """
 
-    def __init__(self, nodes: int, directory: Path, ports: Sequence[int]) -> None:
+    def __init__(
+        self,
+        nodes: int,
+        directory: Path,
+        ports: Sequence[int],
+        settings: Mapping[str, object] | None = None,
+        scram: Mapping[str, str] | None = None,
+    ) -> None:
         if nodes not in (1, 3) or len(ports) != 2 * nodes:
             raise KafkaRunError(f"1 or 3 nodes with two ports each, not {nodes} with {len(ports)}")
         self.nodes = nodes
@@ -96,6 +104,8 @@ class KafkaCluster:
         self.broker_ports = tuple(ports[:nodes])
         self.controller_ports = tuple(ports[nodes:])
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._more = dict(settings or {})
+        self._users = [f"SCRAM-SHA-512=[name={name},password={secret}]" for name, secret in (scram or {}).items()]
         self._lib = Path()
 
     @property
@@ -166,8 +176,9 @@ class KafkaCluster:
         properties.write_text("".join(f"{key}={value}\n" for key, value in self._settings(node)), encoding="utf-8")
         if (self.directory / f"node-{node}" / "meta.properties").exists():
             return
+        users = [word for user in self._users for word in ("--add-scram", user)]
         # One word with its value: an id may begin with "-", which would else be taken for another option.
-        command = self._java(node, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "-c")
+        command = self._java(node, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", *users, "-c")
         with self.log(node).open("ab") as output:
             result = subprocess.run(command, stdout=output, stderr=output, check=False, timeout=START_S)  # noqa: S603 (java)
             if result.returncode != 0:
@@ -198,6 +209,7 @@ class KafkaCluster:
             ("group.initial.rebalance.delay.ms", 0),
             ("broker.heartbeat.interval.ms", 1_000),
             ("broker.session.timeout.ms", 6_000),
+            *self._more.items(),
         ]
 
     def _spawn(self, node: int) -> int:

@@ -22,7 +22,7 @@ from shadow.adapters.base import (
     RateLimited,
     ReplyTimeout,
 )
-from shadow.config import Arm, OpenAIAdapter
+from shadow.config import AnthropicAdapter, Arm, HTTPAdapter, OpenAIAdapter
 
 __all__ = [
     "Adapter",
@@ -38,9 +38,15 @@ __all__ = [
 
 def create(arm: Arm, *, environ: Mapping[str, str]) -> Adapter:
     """The adapter that ``arm`` is configured with. Raises :class:`AdapterConfigError`; touches no network."""
-    from shadow.adapters.callable import PythonCallable  # noqa: PLC0415 - the rooms import this page
+    from shadow.adapters.anthropic import AnthropicMessages  # noqa: PLC0415 - the rooms import this page
+    from shadow.adapters.callable import PythonCallable  # noqa: PLC0415
+    from shadow.adapters.http import JSONService  # noqa: PLC0415
     from shadow.adapters.openai import OpenAIChat  # noqa: PLC0415
 
     if isinstance(arm.adapter, OpenAIAdapter):
         return OpenAIChat(arm, environ=environ)
+    if isinstance(arm.adapter, AnthropicAdapter):
+        return AnthropicMessages(arm, environ=environ)
+    if isinstance(arm.adapter, HTTPAdapter):
+        return JSONService(arm, environ=environ)
     return PythonCallable(arm, environ=environ)

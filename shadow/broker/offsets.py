@@ -12,13 +12,13 @@ from kafka import TopicPartition
 from shadow.broker.connection import (
     ANSWER_S,
     PATIENCE_S,
-    BrokerError,
     Partition,
     admin,
     consumer,
     patiently,
     talking_to,
 )
+from shadow.broker.errors import BrokerError
 
 
 def partitions_of(client: Any, topics: Iterable[str]) -> list[Any]:

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 from kafka import KafkaProducer, TopicPartition
 
-from shadow.broker.connection import ANSWER_S, BrokerError, connect, consumer, talking_to
+from shadow.broker.connection import ANSWER_S, connect, consumer, talking_to
+from shadow.broker.errors import BrokerError
 from shadow.broker.offsets import bounds
 from shadow.topology import MAX_LETTER_BYTES
 

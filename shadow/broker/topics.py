@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from kafka.errors import for_code
 
-from shadow.broker.connection import ANSWER_S, BrokerError, admin
+from shadow.broker.connection import ANSWER_S, admin
+from shadow.broker.errors import BrokerError
 from shadow.config import Config
 from shadow.topology import BY_NAME, TOPOLOGY, Topic
 

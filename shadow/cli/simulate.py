@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import click
 
-from shadow.broker import BrokerError, wait_ready
+from shadow.broker import BrokerError, security, wait_ready
 from shadow.cli.root import Unavailable, UserError, configuration, print_json
 from shadow.simulate import DEFAULT_PORT, play, production, sample_path, server, traffic
 from shadow.tap import Tap
@@ -86,7 +86,7 @@ def traffic_command(  # noqa: PLR0917 (click passes by name)
         seconds = 60.0
     settings: dict[str, Any] = {"rate": rate, "seconds": seconds, "conversations": conversations, "seed": seed}
     settings["run_id"] = run_id or secrets.token_hex(4)
-    with Tap(_bootstrap(ctx, broker)) as tap:
+    with Tap(_bootstrap(ctx, broker), kafka=security(os.environ)) as tap:
         totals = asyncio.run(_drive(tap, None if in_process else base_url, settings))
     _report(dataclasses.asdict(totals), as_json=as_json)
     if totals.dropped or not totals.flushed:
@@ -159,7 +159,7 @@ def replay(  # noqa: PLR0917 (click passes by name)
     files = [*files, *([sample_path()] if sample else [])]
     if not files:
         raise UserError("name a file of conversations, or use --sample")
-    with Tap(_bootstrap(ctx, broker)) as tap:
+    with Tap(_bootstrap(ctx, broker), kafka=security(os.environ)) as tap:
         player = play.Player(tap, pace=pace, speedup=speedup, missing=missing, on_problem=_say)
         try:
             played = player.play(files, limit=limit, run_id=run_id)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import click
 import structlog
@@ -20,6 +21,7 @@ log = structlog.get_logger()
 
 POLL_S = 0.5
 STATE = Path(".shadow")
+PLAIN_TEXT: Final = "the embedded broker speaks plain text: unset $SHADOW_BROKER_SECURITY, or set broker.url"
 
 
 @click.command()
@@ -50,6 +52,8 @@ def running(config: Config, path: str | None, log_dir: Path | None, *, environ: 
     tree = Tree(environ=environ, logs=log_dir)
     try:
         if config.broker.embedded:
+            if broker.security(environ):
+                raise broker.SecurityError(PLAIN_TEXT)
             STATE.mkdir(exist_ok=True)
             log_file = (log_dir or STATE) / "broker.log"
             process = broker.start_embedded(config.broker.port, log_file)

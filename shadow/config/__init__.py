@@ -6,16 +6,20 @@ of its whole configuration.
 
 from shadow.config.arms import (
     Adapter,
+    AnthropicAdapter,
     Arm,
     CallableAdapter,
     Control,
     EnvName,
+    HTTPAdapter,
     Limits,
     MetadataName,
     OpenAIAdapter,
     Price,
     Production,
     Sampling,
+    address_of,
+    model_of,
 )
 from shadow.config.comparison import JUDGE, Comparator, Judge, Slices
 from shadow.config.file import Config
@@ -31,6 +35,7 @@ __all__ = [
     "ENV_LEDGER_URL",
     "JUDGE",
     "Adapter",
+    "AnthropicAdapter",
     "Arm",
     "Broker",
     "CallableAdapter",
@@ -39,6 +44,7 @@ __all__ = [
     "ConfigError",
     "Control",
     "EnvName",
+    "HTTPAdapter",
     "Judge",
     "Ledger",
     "Limits",
@@ -49,7 +55,9 @@ __all__ = [
     "Production",
     "Sampling",
     "Slices",
+    "address_of",
     "load",
+    "model_of",
     "override",
     "parse",
     "place",

@@ -26,6 +26,26 @@ class OpenAIAdapter(Section):
     provider: str = Field("openai", description="gen_ai.provider.name of the replies.")
 
 
+class AnthropicAdapter(Section):
+    """An endpoint that speaks Anthropic's messages, asked in streaming mode."""
+
+    type: Literal["anthropic"]
+    base_url: Annotated[str, Field(pattern=r"^https?://")] = "https://api.anthropic.com"
+    model: str
+    api_key_env: EnvName | None = Field(None, description="Environment variable that holds this arm's own key.")
+    max_tokens: Annotated[int, Field(ge=1)] = Field(1_024, description="Where the turn's own params name none.")
+    params: dict[str, Any] = Field(default={}, description="Sent with each request, over the turn's own.")
+
+
+class HTTPAdapter(Section):
+    """Any HTTP service: the turn is posted as JSON, the reply is JSON."""
+
+    type: Literal["http"]
+    url: Annotated[str, Field(pattern=r"^https?://")]
+    api_key_env: EnvName | None = Field(None, description="Environment variable with the arm's own bearer token.")
+    settings: dict[str, Any] = Field(default={}, description="Sent with each turn, as `settings`.")
+
+
 class CallableAdapter(Section):
     """A Python coroutine function ``async def answer(turn: Turn) -> Message``, named ``package.module:function``."""
 
@@ -34,9 +54,14 @@ class CallableAdapter(Section):
     settings: dict[str, Any] = Field({})
 
 
-ADAPTERS: Final[dict[str, type[Section]]] = {"openai": OpenAIAdapter, "callable": CallableAdapter}
+ADAPTERS: Final[dict[str, type[Section]]] = {
+    "openai": OpenAIAdapter,
+    "anthropic": AnthropicAdapter,
+    "http": HTTPAdapter,
+    "callable": CallableAdapter,
+}
 
-Adapter = Annotated[OpenAIAdapter | CallableAdapter, Field(discriminator="type")]
+Adapter = Annotated[OpenAIAdapter | AnthropicAdapter | HTTPAdapter | CallableAdapter, Field(discriminator="type")]
 
 
 class Price(Section):
@@ -107,8 +132,22 @@ class Production(Section):
     model: str
 
 
-def who(adapter: OpenAIAdapter | CallableAdapter) -> tuple[str, ...]:
+def model_of(adapter: Adapter) -> str | None:
+    """The model that the adapter names, if it names one."""
+    return adapter.model if isinstance(adapter, (OpenAIAdapter, AnthropicAdapter)) else None
+
+
+def address_of(adapter: Adapter) -> str | None:
+    """Where the adapter asks, if not in this process."""
+    if isinstance(adapter, CallableAdapter):
+        return None
+    return adapter.url if isinstance(adapter, HTTPAdapter) else adapter.base_url
+
+
+def who(adapter: Adapter) -> tuple[str, ...]:
     """Who answers behind an adapter."""
     if isinstance(adapter, CallableAdapter):
         return (adapter.target,)
-    return adapter.model, adapter.base_url.rstrip("/").lower()
+    place = (address_of(adapter) or "").rstrip("/").lower()
+    model = model_of(adapter)
+    return (model, place) if model else (place,)

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from shadow.config.arms import Arm, Control, OpenAIAdapter, Production, who
+from shadow.config.arms import Arm, Control, Production, model_of, who
 from shadow.config.comparison import JUDGE, Comparator, Judge, Slices
 from shadow.config.places import Broker, Ledger, Metrics
 from shadow.config.problems import ConfigError
@@ -57,8 +57,9 @@ class Config(Section):
         if self.judge is None:
             return self
         judge = self.judge.adapter
-        if isinstance(judge, OpenAIAdapter) and judge.model == self.production.model:
-            raise ValueError(f"judge.adapter.model {judge.model!r} is production's model: a judge must be another one")
+        model = self.production.model
+        if model_of(judge) == model:
+            raise ValueError(f"judge.adapter.model {model!r} is production's model: a judge must be another one")
         for arm in self.arms:
             if arm.name == JUDGE:
                 raise ValueError(f"a candidate cannot be called {JUDGE!r} where there is a judge; rename it")

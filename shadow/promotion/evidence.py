@@ -21,7 +21,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from shadow import __version__
-from shadow.config import Config, OpenAIAdapter
+from shadow.config import Config, address_of
 from shadow.events import CONTROL
 from shadow.gate.doubts import of_the_future
 from shadow.gate.experiment import Experiment
@@ -197,9 +197,9 @@ def _settings(config: Config, candidate: str) -> dict[str, Any]:
     """What a verdict depends on. Keys never stand in a configuration, but urls may hold a password."""
     whole, arm = config.model_dump(mode="json"), config.arm(candidate)
     for each in (arm, *((config.control,) if config.control else ())):
-        if isinstance(each.adapter, OpenAIAdapter) and urlsplit(each.adapter.base_url).username:
+        if urlsplit(address_of(each.adapter) or "").username:
             raise BundleError(
-                [f"base_url of {each.name!r} holds a user's name or password; put it into api_key_env's variable"]
+                [f"the address of {each.name!r} holds a user's name or password; put it into api_key_env's variable"]
             )
     found = {name: whole[name] for name in PARTS}
     if config.control:

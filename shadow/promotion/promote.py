@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import yaml
 
-from shadow.config import Config, OpenAIAdapter
+from shadow.config import Config, model_of
 from shadow.ledger import Finding
 
 CRITICAL: Final = "critical"
@@ -63,7 +63,7 @@ def fragment(config: Config, candidate: str) -> str:
     How the old production is asked is known from the control arm; without one its address has to be filled in.
     """
     arm, old = config.arm(candidate), config.production
-    model = arm.adapter.model if isinstance(arm.adapter, OpenAIAdapter) else arm.name
+    model = model_of(arm.adapter) or arm.name
     asked = arm.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
     back: dict[str, Any] = {"name": _free(config, candidate), "owner": old.owner}
     if config.control:

@@ -1,8 +1,9 @@
-"""What every adapter promises, run over each built-in one; the OpenAI one against a real HTTP server."""
+"""What every adapter promises, run over each built-in one; those that speak HTTP against real servers."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -60,10 +61,8 @@ async def chat(request: web.Request) -> web.StreamResponse:
     seen = turn(asked["messages"][-1]["content"], tools=asked.get("tools", []))
     try:
         message = await answer_async(seen)
-    except TimeoutError:
-        return web.Response(status=504)
-    except RuntimeError as error:
-        return web.json_response({"error": {"message": str(error)}}, status=500)
+    except (TimeoutError, RuntimeError) as error:
+        return failed(error)
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     await response.prepare(request)
     delta = message.model_dump(exclude_none=True)
@@ -76,22 +75,82 @@ async def chat(request: web.Request) -> web.StreamResponse:
     return response
 
 
+def failed(error: Exception) -> web.Response:
+    """How all of the servers say that there is no answer."""
+    if isinstance(error, TimeoutError):
+        return web.Response(status=504)
+    return web.json_response({"error": {"message": str(error)}}, status=500)
+
+
+async def messages(request: web.Request) -> web.StreamResponse:
+    """Anthropic's format."""
+    asked = await request.json()
+    request.app[REQUESTS].append((dict(request.headers), asked))
+    try:
+        message = await answer_async(turn(asked["messages"][-1]["content"][0]["text"], tools=offered(asked)))
+    except (TimeoutError, RuntimeError) as error:
+        return failed(error)
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await response.prepare(request)
+    events: list[dict[str, Any]] = [{"type": "message_start", "message": {"id": "r1", "model": "m-2024"}}]
+    if message.content:
+        events.append({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}})
+        events.append(
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": message.text}}
+        )
+    for index, call in enumerate(message.tool_calls or [], 1):
+        block = {"type": "tool_use", "id": call.id, "name": call.function.name, "input": {}}
+        delta = {"type": "input_json_delta", "partial_json": call.function.arguments}
+        events.append({"type": "content_block_start", "index": index, "content_block": block})
+        events.append({"type": "content_block_delta", "index": index, "delta": delta})
+    reason = "tool_use" if message.tool_calls else "end_turn"
+    events += [{"type": "message_delta", "delta": {"stop_reason": reason}}, {"type": "message_stop"}]
+    for event in events:
+        await response.write(f"event: {event['type']}\n".encode() + b"data: " + orjson.dumps(event) + b"\n\n")
+    return response
+
+
+def offered(asked: dict[str, Any]) -> list[dict[str, Any]]:
+    """The tools of a request in Anthropic's format, in OpenAI's."""
+    return [{"type": "function", "function": {"name": each["name"]}} for each in asked.get("tools", [])]
+
+
+async def service(request: web.Request) -> web.StreamResponse:
+    """A service of one's own."""
+    asked = await request.json()
+    request.app[REQUESTS].append((dict(request.headers), asked))
+    try:
+        message = await answer_async(Turn.model_validate({**asked, "occurred_at": 1.7e9}, strict=False))
+    except (TimeoutError, RuntimeError) as error:
+        return failed(error)
+    return web.json_response(message.model_dump(exclude_none=True))
+
+
 @dataclass
 class Subject:
     make: Callable[..., Adapter]
     requests: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
 
 
-@pytest_asyncio.fixture(params=["openai", "callable-async", "callable-sync"])
+@pytest_asyncio.fixture(params=["openai", "anthropic", "http", "callable-async", "callable-sync"])
 async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
     SEEN.clear()
     app = web.Application()
     app[REQUESTS] = []
     app.router.add_post("/v1/chat/completions", chat)
+    app.router.add_post("/v1/messages", messages)
+    app.router.add_post("/answer", service)
     made: list[Adapter] = []
     async with TestServer(app) as server:
         adapters = {
             "openai": {"type": "openai", "base_url": str(server.make_url("/v1")), "model": "m", "api_key_env": "KEY"},
+            "anthropic": {
+                "type": "anthropic",
+                "base_url": str(server.make_url("")),
+                "model": "m",
+                "api_key_env": "KEY",
+            },
+            "http": {"type": "http", "url": str(server.make_url("/answer")), "api_key_env": "KEY"},
             "callable-async": {"type": "callable", "target": f"{__name__}:answer_async"},
             "callable-sync": {"type": "callable", "target": f"{__name__}:answer_sync"},
         }
@@ -146,7 +205,8 @@ async def test_tools_are_offered_only_to_an_arm_that_records_them(subject: Subje
     await subject.make(tools=policy).answer(turn("hello", tools=tools, params={"tool_choice": "auto"}))
     assert SEEN[-1].tools == (tools if policy == "record" else [])
     for _, asked in subject.requests:
-        assert ("tools" in asked, "tool_choice" in asked) == (policy == "record",) * 2
+        choice = "tool_choice" in {**asked, **asked.get("params", {})}
+        assert (bool(asked.get("tools")), choice) == (policy == "record",) * 2
 
 
 async def test_calls_run_at_once_and_one_cancelled_leaves_the_others_alone(subject: Subject) -> None:
@@ -166,3 +226,13 @@ async def test_close_gives_back_what_was_held(subject: Subject) -> None:
     await adapter.close()
     await adapter.close()
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("arm-") and thread.daemon]
+
+
+async def test_only_the_arms_own_key_travels_and_nothing_of_the_caller(subject: Subject) -> None:
+    params = {"user": "the-customer", "extra_headers": {"x-secret": "production"}, "api_key": "productions-key"}
+    await subject.make().answer(turn("hello", params={**params, "temperature": 0.5}))
+    for headers, asked in subject.requests:
+        assert KEY in (headers.get("Authorization", "").removeprefix("Bearer "), headers.get("x-api-key"))
+        sent = json.dumps([headers, asked])
+        assert "temperature" in sent
+        assert not [word for word in ("the-customer", "x-secret", "productions-key") if word in sent]

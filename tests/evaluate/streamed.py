@@ -20,9 +20,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
-from shadow import broker
+from shadow import broker, plugins
 from shadow.adapters.recorded import TARGET
 from shadow.events import CONTROL, PRODUCTION, Decision, Reply, decode
+from shadow.gatekeeper import Gatekeeper
+from shadow.ledger import Ledger
 from shadow.tap import Tap
 from shadow.topology import DECISIONS
 from tests.evaluate import pairs
@@ -53,10 +55,10 @@ def verdicts(chosen: Sequence[Pair], folder: Path, bootstrap: str) -> Iterator[d
             for at, pair in enumerate(chosen):
                 _play(tap, pair, f"p{at}")
         said = [_awaited(system, f"p{at}", len(pair.turns)) for at, pair in enumerate(chosen)]
-        published = _published(system)
+        published, after = _published(system), _after(system)
         for at, found in enumerate(said):
             assert published[f"p{at}"] == found["verdict"], f"{published} but {found['verdict']} over HTTP"
-        yield from said
+        yield from ({**found, "backtest": {"decided_after": after[f"p{at}"]}} for at, found in enumerate(said))
     finally:
         system.close()
 
@@ -144,6 +146,18 @@ def _published(system: System) -> dict[str, str]:
     records = broker.read(system.config.broker.bootstrap, DECISIONS)
     decisions = [decode(Decision, record.value, record.key) for record in records]
     return {each.candidate: each.verdict for each in sorted(decisions, key=lambda each: each.decided_at)}
+
+
+def _after(system: System) -> dict[str, dict[str, int] | None]:
+    """Conversations that had closed when each verdict came to stay; a look sees all that closed since the one before."""
+    _, revision = plugins.evaluator(system.config)
+    found: dict[str, dict[str, int] | None] = {}
+    with Ledger(system.config.ledger.url) as ledger:
+        for session, change in Gatekeeper(system.config, ledger, revision).catch_up(time.time()):
+            name, before = session.experiment.candidate, found.get(session.experiment.candidate)
+            closed = max(cell.conversations for cell in change.ruling.cells)
+            found[name] = None if change.verdict == "HOLD" else before or {"conversations": closed}
+    return found
 
 
 def main() -> None:

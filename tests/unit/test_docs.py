@@ -85,7 +85,7 @@ def models(annotation: Any) -> Iterator[type[BaseModel]]:
 def test_every_setting_is_documented(section: str, field: str) -> None:
     page = PAGES[ROOT / "docs" / "configuration.md"]
     heading = {"Config": "The file", "Arm": "candidates", "Control": "control", "CallableAdapter": "callable"}
-    heading |= {"OpenAIAdapter": "openai"}
+    heading |= {"OpenAIAdapter": "openai", "AnthropicAdapter": "anthropic", "HTTPAdapter": "http"}
     heading |= {model.__name__: f"kind: {kind}" for kind, model in BY_KIND.items()}
     heading["Gate"] = "`gate`"
     name = heading.get(section, section.lower())

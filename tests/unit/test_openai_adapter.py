@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shadow.adapters import AdapterConfigError, AdapterError, Answer, ProviderError, RateLimited, ReplyTimeout, create
-from shadow.adapters.openai import retry_after
-from shadow.adapters.reply_stream import MAX_LINE_BYTES, ReplyStream
+from shadow.adapters.endpoint import retry_after
+from shadow.adapters.event_stream import MAX_LINE_BYTES
+from shadow.adapters.reply_stream import ReplyStream
 from shadow.config import Arm
 from shadow.events import Message, Turn
 

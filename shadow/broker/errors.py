@@ -1,0 +1,9 @@
+"""What every question to a broker may raise."""
+
+
+class BrokerError(Exception):
+    """What is wrong with the broker and what to do about it, in one line."""
+
+
+class SecurityError(BrokerError):
+    """What is wrong with the variables that say how to log in: nothing to wait for."""
