@@ -35,7 +35,7 @@ from tests.evaluate.verdicts import HEAD, line
 from tests.fixtures import brokers
 from tests.fixtures.system import System, arm
 
-TOGETHER: Final = 6
+TOGETHER: Final = 7
 LIMITS: Final = {"max_age_s": 60, "deadline_s": 8, "timeout_s": 5, "attempts": 1, "max_in_flight": 64}
 GATE: Final = {"cycle_s": 0, "look_every_s": 2, "conversation_idle_s": 1, "max_age_s": 3_600, "min_conversations": 100}
 WINDOW_S: Final = 70
@@ -149,7 +149,7 @@ def _published(system: System) -> dict[str, str]:
 
 
 def _after(system: System) -> dict[str, dict[str, int] | None]:
-    """Conversations that had closed when each verdict came to stay; a look sees all that closed since the one before."""
+    """Conversations that had closed when each verdict came to stay: all that a look saw, and often many at once."""
     _, revision = plugins.evaluator(system.config)
     found: dict[str, dict[str, int] | None] = {}
     with Ledger(system.config.ledger.url) as ledger:
