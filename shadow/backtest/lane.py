@@ -130,7 +130,8 @@ class Lane:
             self._settle(self._last_good)
             return Answered(reply, order, good=False)
         self._journal.add(reply, value)
-        self._settle(order)
+        if reply.shed is None:
+            self._settle(order)
         return Answered(reply, order)
 
     def _settle(self, good: int) -> None:

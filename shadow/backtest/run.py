@@ -31,6 +31,9 @@ from shadow.ledger import Ledger, comparison_row, outcome_row, unstorable
 LOOK_AHEAD: Final = 4
 """Turns that may wait for an earlier one, per call that may be under way."""
 
+MOST_ERRORS: Final = 3
+"""Of plug-ins, that are shown."""
+
 
 @dataclass(slots=True)
 class Progress:
@@ -157,10 +160,11 @@ class Backtest:
                 yield number, case
 
     def _may_begin(self, window: Sequence[_Open]) -> bool:
-        """Whether one more conversation may wait; those whose failures are not settled do not count."""
+        """Whether one more conversation may wait; only those whose failures are not settled are not counted."""
         if any(lane.down for lane in self._lanes):
             return False
-        return sum(each.turns() for each in window if not self._done_with(each)) < self._ahead
+        waiting = (each for each in window if not self._done_with(each) or self._whole(each))
+        return sum(each.turns() for each in waiting) < self._ahead
 
     def _begin(self, window: deque[_Open], number: int, case: Case) -> None:
         begun = self.progress.written + sum(each.turns() for each in window)
@@ -205,7 +209,7 @@ class Backtest:
             found = judged(each.number, each.case, replies, self._judging)
             comparisons += [comparison_row(record, None, found.recorded_at) for record in found.comparisons]
             outcomes += [outcome_row(record, None, found.recorded_at) for record in found.outcomes]
-            self.progress.plugin_errors += found.plugin_errors
+            self.progress.plugin_errors = [*self.progress.plugin_errors, *found.plugin_errors][:MOST_ERRORS]
             self.progress.failed += sum(record.outcome == "candidate_failed" for record in found.comparisons)
         for row in (*comparisons, *outcomes):
             if why := unstorable(row):

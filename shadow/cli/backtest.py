@@ -206,7 +206,7 @@ def _summary(done: Done, history: History, where: tuple[Path, Path]) -> dict[str
         "asked": done.asked,
         "answered_before": done.kept,
         "cost_usd": round(state.spent.usd, 6),
-        "plugin_errors": state.plugin_errors[:3],
+        "plugin_errors": state.plugin_errors,
         "decided_after": None if done.decided is None else {"conversations": done.decided[0], "turns": done.decided[1]},
         "ledger": str(where[0]),
         "replies": str(where[1]),

@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from shadow import broker
+from shadow.backtest.run import LOOK_AHEAD
 from shadow.cli import main
 from shadow.config import load
 from shadow.ledger import Cursor, Ledger
@@ -23,6 +24,8 @@ from shadow.topology import OUTCOMES, REPLIES, TURNS
 from tests.fixtures import backtests
 from tests.fixtures.backtests import LIMITS, answered, asked, calls, configured, every, history, known_later, replies
 from tests.fixtures.system import ROOT
+
+AHEAD = LOOK_AHEAD * LIMITS["max_in_flight"]
 
 
 def run(folder: Path, *arguments: str | Path) -> Result:
@@ -117,6 +120,30 @@ def test_kill_9_in_the_middle_asks_and_counts_no_turn_twice(tmp_path: Path) -> N
     before = len(calls(tmp_path))
     assert found(tmp_path, told, "--ledger", ledger)["backtest"]["asked"] == {"cand": 0}
     assert len(calls(tmp_path)) == before
+
+
+def test_replies_that_wait_for_an_earlier_one_outlive_a_kill(tmp_path: Path) -> None:
+    """The first turn asked hangs; what was answered meanwhile is written behind it, in order, and not asked again."""
+    stuck = tmp_path / "stuck"
+    stuck.touch()
+    configured(tmp_path, settings={"stuck": str(stuck)})
+    told = history(tmp_path / "history.jsonl", 80)
+    process = start(tmp_path, told, "--ledger", tmp_path / "backtest.db")
+    deadline = time.monotonic() + 60
+    journal = tmp_path / "backtest.db.replies.jsonl"
+    while not journal.exists() or len(journal.read_text().splitlines()) < AHEAD:  # its header, and all but the first
+        assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert calls(tmp_path)[0] == backtests.STUCK
+    assert rows(tmp_path / "backtest.db") == []
+    assert len(calls(tmp_path)) == AHEAD
+    stuck.unlink()
+    report = found(tmp_path, told)["backtest"]
+    assert (report["asked"], report["answered_before"]) == ({"cand": 80 - AHEAD + 1}, {"cand": AHEAD - 1})
+    assert Counter(calls(tmp_path)) == Counter([backtests.STUCK, *(turn.turn_id for turn in backtests.turns(80))])
+    assert len(rows(tmp_path / "backtest.db")) == 80
 
 
 def test_a_journal_line_that_a_kill_cut_off_is_asked_again(tmp_path: Path) -> None:
