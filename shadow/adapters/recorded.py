@@ -68,6 +68,9 @@ def recorded(file: str, arm: str, sha256: str = "") -> Recorded:  # noqa: ARG001
     return Recorded(file, arm)
 
 
+reply.prepare = recorded  # type: ignore[attr-defined]
+
+
 def _reply(line: bytes, arm: str) -> Reply | None:
     try:
         row = orjson.loads(line)
