@@ -23,8 +23,8 @@ class PythonCallable:
 
     The function may be async, or plain: it then runs in a thread, at most ``limits.max_in_flight`` at once, and a
     cancelled call goes on in its thread until it returns. It gives a :class:`Message`, text or an :class:`Answer`.
-    Tools are seen only if the arm's ``tools`` is ``record``. A function's attribute ``prepare``, if it has one, is called
-    with the settings before any turn: what takes long to load must not be the first turn's time-out.
+    Tools are seen only if the arm's ``tools`` is ``record``. A function's attribute ``prepare``, if it has one, is
+    called with the settings before any turn: what takes long to load must not be the first turn's time-out.
     """
 
     def __init__(self, arm: Arm, *, environ: Mapping[str, str]) -> None:
@@ -94,7 +94,7 @@ def _prepare(arm: Arm, function: Callable[..., Any]) -> None:
         prepare(**arm.adapter.settings)
     except Exception as error:
         raise AdapterConfigError(
-            f"arm {arm.name!r}: adapter.target {arm.adapter.target!r} cannot be prepared with its settings ({error!r})"
+            f"arm {arm.name!r}: adapter.target {arm.adapter.target!r} cannot be prepared with its settings ({error})"
         ) from error
 
 
