@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test lint bench evaluate simulate simulate-short lock clean
+.PHONY: setup demo test lint bench evaluate simulate simulate-short deploy-tools lock clean
 
 setup: $(VENV)/.done
 
@@ -39,10 +39,16 @@ simulate: setup
 simulate-short: setup
 	$(BIN)/python -m tests.statistics --short $(ARGS)
 
+# What tests/deploy checks deploy/ with: schemas and hadolint from Python's index, kustomize and compose's loader by Go >= 1.24.
+deploy-tools: setup
+	$(BIN)/python -m pip install --quiet --requirement requirements-deploy.lock
+	$(BIN)/python -m tests.deploy.tools
+
 lock:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --output-file requirements.lock pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --extra dev --output-file requirements-dev.lock pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --extra dev --extra evaluate --output-file requirements-evaluate.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --extra dev --extra deploy --output-file requirements-deploy.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) .shadow build *.egg-info

@@ -101,13 +101,19 @@ def _serve(metrics: Metrics, health: Health, host: str, port: int) -> None:
         raise ConfigError([f"{what}: stop what holds it, or set metrics.port"]) from None
 
 
-def main() -> int:
-    """Run the consumer that the arguments name; 2 for wrong use, 1 if it crashed."""
+def arguments() -> argparse.ArgumentParser:
+    """What a call may say."""
     parser = argparse.ArgumentParser(prog="python -m consumers", description=__doc__)
     parser.add_argument("name", choices=sorted(CONSUMERS))
     parser.add_argument("--arm", default="", help="whose mirror (mirror only)")
     parser.add_argument("--config", help="configuration file")
     parser.add_argument("--metrics-port", type=int, help="serve /metrics, /healthz and /readyz here")
+    return parser
+
+
+def main() -> int:
+    """Run the consumer that the arguments name; 2 for wrong use, 1 if it crashed."""
+    parser = arguments()
     given = parser.parse_args()
     if (given.name == "mirror") != bool(given.arm):
         parser.error("--arm names the arm of a mirror, and of nothing else")

@@ -40,10 +40,25 @@ from dashboards.limits import (
 Severity = Literal["page", "ticket", "none"]
 
 RUNBOOKS: Final = "deploy/runbooks"
+"""Where the runbooks lie in this repository."""
 
 OWNER: Final = "max by (cluster, candidate, team) (shadow_candidate_info)"
 DOWN: Final[tuple[str, ...]] = ("ShadowWorkersAbsent", "ShadowMirrorStopped")
 """While one of these fires, the shadow measures nothing: alerts about candidates say nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Where an alert's links lead. ``runbooks`` stands before a file's name, ``grafana`` before ``/d/...``.
+
+    As they are, they are relative: a runbook to this repository, a dashboard to whatever shows the alert.
+    """
+
+    runbooks: str = RUNBOOKS
+    grafana: str = ""
+
+
+RELATIVE: Final = Links()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +77,10 @@ class Alert:
     labels: tuple[tuple[str, str], ...] = ()
 
 
-def _finished(alert: Alert) -> dict[str, Any]:
+def _finished(alert: Alert, links: Links = RELATIVE) -> dict[str, Any]:
     """The rule as Prometheus reads it: owner, runbook and dashboard are added here and nowhere else."""
     labels = {"severity": alert.severity, **dict(alert.labels)}
-    link = f"/d/{alert.dashboard}"
+    link = f"{links.grafana.rstrip('/')}/d/{alert.dashboard}"
     expression = alert.expression
     if alert.owned:
         expression = f"(\n{expression}\n)\n* on (cluster, candidate) group_left (team)\n{OWNER}"
@@ -78,8 +93,8 @@ def _finished(alert: Alert) -> dict[str, Any]:
     if alert.keep:
         rule["keep_firing_for"] = alert.keep
     annotations = {"summary": alert.summary, "description": alert.description}
-    links = {"runbook_url": f"{RUNBOOKS}/{alert.name}.md", "dashboard_url": link}
-    return {**rule, "labels": labels, "annotations": annotations | links}
+    runbook = f"{links.runbooks.rstrip('/')}/{alert.name}.md"
+    return {**rule, "labels": labels, "annotations": {**annotations, "runbook_url": runbook, "dashboard_url": link}}
 
 
 def _p95(series: str) -> str:
@@ -327,12 +342,12 @@ ALERTS: Final[tuple[Alert, ...]] = (*OBJECTIVE, *CANDIDATES, *META, *GATE)
 NAMES: Final[tuple[str, ...]] = tuple(dict.fromkeys(alert.name for alert in ALERTS))
 
 
-def groups() -> list[dict[str, Any]]:
+def groups(links: Links = RELATIVE) -> list[dict[str, Any]]:
     """The groups of alerts that stand on what processes export today."""
     named = {"shadow-objectives.alerts": OBJECTIVE, "shadow-candidates.alerts": CANDIDATES, "shadow.alerts": META}
-    return [{"name": name, "rules": [_finished(alert) for alert in alerts]} for name, alerts in named.items()]
+    return [{"name": name, "rules": [_finished(alert, links) for alert in alerts]} for name, alerts in named.items()]
 
 
-def gate_groups() -> list[dict[str, Any]]:
+def gate_groups(links: Links = RELATIVE) -> list[dict[str, Any]]:
     """The groups that need the gate's exporter: in a file of their own, to be loaded once it runs."""
-    return [{"name": "shadow-gate.alerts", "rules": [_finished(alert) for alert in GATE]}]
+    return [{"name": "shadow-gate.alerts", "rules": [_finished(alert, links) for alert in GATE]}]

@@ -22,12 +22,14 @@ from dashboards import (
     decisions,
     exporter,
     fleet,
+    kubernetes,
     objectives,
     pipeline,
     routes,
     rules,
     slices,
 )
+from dashboards.alerts import RELATIVE, RUNBOOKS, Links
 from dashboards.panels import Board, to_json
 from shadow.config import Config, ConfigError, load
 
@@ -54,10 +56,13 @@ def to_yaml(document: dict[str, Any]) -> str:
     return NOTICE + yaml.safe_dump(document, sort_keys=False, width=120, allow_unicode=True)
 
 
-def files(config: Config) -> Iterator[tuple[str, str]]:
+def files(config: Config, links: Links = RELATIVE) -> Iterator[tuple[str, str]]:
     """Name and text of every generated file."""
-    yield "rules.yml", to_yaml({"groups": [*rules.groups(), *alerts.groups()]})
-    yield "rules-gate.yml", to_yaml({"groups": alerts.gate_groups()})
+    consumers, gate = [*rules.groups(), *alerts.groups(links)], alerts.gate_groups(links)
+    yield "rules.yml", to_yaml({"groups": consumers})
+    yield "rules-gate.yml", to_yaml({"groups": gate})
+    yield kubernetes.RULES, to_yaml(kubernetes.rule([*consumers, *gate]))
+    yield "kustomization.yaml", to_yaml(kubernetes.kustomization([board.uid for board in BOARDS]))
     yield "alertmanager.yml", to_yaml(routes.configuration(config))
     for board in BOARDS:
         yield f"{board.uid}.json", to_json(board)
@@ -67,6 +72,8 @@ def main() -> int:
     """Write every file; 2 for a configuration that cannot be used."""
     parser = argparse.ArgumentParser(prog="python -m dashboards.build", description=__doc__)
     parser.add_argument("--config", default=DEMO, help="whose owners get alerts (default: the demo's)")
+    parser.add_argument("--runbooks", default=RUNBOOKS, help="URL of the folder of runbooks (default: %(default)s)")
+    parser.add_argument("--grafana", default="", help="URL of Grafana, for an alert's link to its dashboard")
     parser.add_argument("--out", type=Path, default=GENERATED, help="folder to write to")
     given = parser.parse_args()
     try:
@@ -75,7 +82,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     given.out.mkdir(parents=True, exist_ok=True)
-    for name, text in files(config):
+    for name, text in files(config, Links(given.runbooks, given.grafana)):
         (given.out / name).write_text(text, encoding="utf-8")
     return 0
 

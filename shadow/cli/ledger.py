@@ -1,4 +1,4 @@
-"""``shadow ledger stats`` shows what is stored; ``shadow ledger export`` writes it to a file."""
+"""``shadow ledger stats`` shows what is stored, ``export`` writes it to a file, ``migrate`` makes the tables."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from shadow.gate.guardrails import OVERALL
 from shadow.ledger import Ledger, LedgerError
 from shadow.ledger.export import FORMATS
 from shadow.ledger.export import export as write
+from shadow.ledger.schema import REVISION
 
 
 class Instant(click.ParamType):
@@ -44,6 +45,20 @@ _until = click.option("--until", type=Instant(), help="Turns that arrived before
 @click.group()
 def ledger() -> None:
     """Read the deduplicated store of comparisons."""
+
+
+@ledger.command()
+@click.pass_context
+def migrate(ctx: click.Context) -> None:
+    """Make the ledger's tables, or bring them to this version's schema; any process that opens it does the same.
+
+    For a deployment that upgrades the database before its processes. Safe to call twice, also at once.
+    """
+    try:
+        Ledger(configuration(ctx).ledger.url).close()
+    except LedgerError as error:
+        raise Unavailable(str(error)) from None
+    click.echo(f"the ledger has schema {REVISION}")
 
 
 @ledger.command()

@@ -32,28 +32,27 @@ def simulate() -> None:
 @click.option(
     "--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65_535), help="0: any free one."
 )
+@click.option("--host", default=server.HOST, show_default=True, help="Address to listen on; a container's is 0.0.0.0.")
 @click.option("--latency", default=1.0, show_default=True, type=click.FloatRange(min=0), help="Scale; 0 for none.")
 @click.option("--seed", default=0, show_default=True, help="Of the samples and faults.")
-def serve(port: int, latency: float, seed: int) -> None:
-    """Serve the simulated models at http://127.0.0.1:PORT/v1 until stopped.
+def serve(port: int, host: str, latency: float, seed: int) -> None:
+    """Serve the simulated models at http://HOST:PORT/v1 until stopped.
 
     GET /faults shows the faults that are on, PUT /faults replaces them: {model: {fault: rate}}.
     """
-    asyncio.run(_serve(port, server.Server(latency=latency, seed=seed)))
+    asyncio.run(_serve(port, host, server.Server(latency=latency, seed=seed)))
 
 
-async def _serve(port: int, simulated: server.Server) -> None:
+async def _serve(port: int, host: str, simulated: server.Server) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     try:
-        runner, bound = await server.start(simulated, port)
+        runner, bound = await server.start(simulated, port, host=host)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
-        raise Unavailable(
-            f"port {port} on {server.HOST} cannot be used ({reason}); choose another with --port"
-        ) from None
-    click.echo(f"simulated models ready at http://{server.HOST}:{bound}/v1")
+        raise Unavailable(f"port {port} on {host} cannot be used ({reason}); choose another with --port") from None
+    click.echo(f"simulated models ready at http://{host}:{bound}/v1")
     await stop.wait()
     await runner.cleanup()
 

@@ -1,7 +1,8 @@
 """An OpenAI-compatible HTTP server whose models are the simulated ones: what candidates and production are asked at.
 
 ``POST /v1/chat/completions`` (streaming or not), ``GET /v1/models``, ``GET /healthz``, and ``GET`` or ``PUT /faults``,
-a JSON map model -> {fault: rate} that replaces the one before. It listens on the loopback only and checks no key.
+a JSON map model -> {fault: rate} that replaces the one before. It listens on the loopback unless told otherwise, and
+checks no key.
 """
 
 from __future__ import annotations
@@ -128,13 +129,13 @@ class Server:
         return await self.get_faults(request)
 
 
-async def start(server: Server, port: int) -> tuple[web.AppRunner, int]:
-    """Serve on the loopback; the runner and the port (0 takes a free one). Raises :class:`OSError` if it is taken."""
+async def start(server: Server, port: int, *, host: str = HOST) -> tuple[web.AppRunner, int]:
+    """Serve on ``host``; the runner and the port (0 takes a free one). Raises :class:`OSError` if it is taken."""
     # a client that has given up ends its handler: a hanging reply must not stay for two minutes
     runner = web.AppRunner(server.app(), handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        await web.TCPSite(runner, HOST, port, backlog=1024).start()
+        await web.TCPSite(runner, host, port, backlog=1024).start()
     except OSError:
         await runner.cleanup()
         raise

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -228,3 +229,11 @@ def test_a_taken_port_is_one_line_and_sigterm_ends_it(base: str) -> None:
     with serving("--port", "0") as (_, process):
         process.send_signal(signal.SIGTERM)
         assert process.wait(5) == 0
+
+
+def test_it_listens_where_it_is_told_to() -> None:
+    """A container's server must be reached from others; else it stays on the loopback."""
+    with serving("--port", "0", "--host", "127.0.0.2") as (address, _):
+        assert address.startswith("http://127.0.0.2:")
+        with urllib.request.urlopen(f"{address}/healthz", timeout=10) as response:  # noqa: S310 (an address of this test's)
+            assert response.read() == b"ok\n"
