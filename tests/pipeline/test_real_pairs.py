@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deploy.kafka.run import KafkaCluster
-from tests.evaluate import pairs
+from tests.evaluate import every_pair, pairs
 from tests.evaluate.data import DATA, AbsentError
 from tests.evaluate.pairs import Pair
 from tests.evaluate.streamed import verdicts
@@ -53,6 +53,21 @@ def test_a_backtest_of_a_real_pair_says_what_is_true_and_holds_what_cannot_be_to
     found = backtested(pair, tmp_path)
     assert found["verdict"] in pair.right, found["reasons"]
     assert found["backtest"]["recorded"]["conversations"] == len(pair.turns)
+
+
+def test_of_all_pairs_of_models_no_worse_one_is_promoted_and_no_other_one_rejected() -> None:
+    """182 ordered pairs, 888 items each; worse is worse by more than the margin."""
+    try:
+        [text] = every_pair.tables()
+    except AbsentError as absent:
+        pytest.skip(f"{absent} ({DATA})")
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
+    head, *body = lines
+    said = {kind: dict(zip(head[1:], map(int, counts), strict=True)) for kind, *counts in body}
+    assert said["worse by more than the margin"]["PROMOTE"] == 0
+    assert said["not worse"]["REJECT"] == 0
+    assert said["not worse"]["PROMOTE"] == sum(said["not worse"].values()) == 91
+    assert said["worse by more than the margin"]["REJECT"] > 40
 
 
 @pytest.mark.slow
