@@ -95,7 +95,7 @@ CONSUMERS: Final[dict[str, Callable[[Config, Metrics, Health, str], None]]] = {
 def _serve(metrics: Metrics, health: Health, host: str, port: int) -> None:
     metrics.gauge("shadow_ready").set_function(lambda: not health.why_not_ready())
     try:
-        serve(host, port, metrics.registry, healthy=health.why_not_healthy, ready=health.why_not_ready)
+        serve(host, port, metrics, healthy=health.why_not_healthy, ready=health.why_not_ready)
     except OSError as error:
         what = f"/metrics: port {port} on {host} cannot be used ({error.strerror})"
         raise ConfigError([f"{what}: stop what holds it, or set metrics.port"]) from None

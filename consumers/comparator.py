@@ -78,9 +78,10 @@ class Comparator(Service):  # type: ignore[misc]
         self._config = config
         self._metrics = metrics
         self._health = health
-        self._counts = Counts(config, metrics)
         self._sampler = Sampler(config.arms)
         self._evaluator, self._evaluator_revision = plugins.evaluator(config)
+        slices = [name for slicer in self._evaluator.slicers.values() for name in slicer.names]
+        self._counts = Counts(config, metrics, slices)
         self._partitions: dict[int, _Partition] = {}
         self._under_way: deque[_UnderWay] = deque()
         self._committed: dict[TopicPartition, int] = {}

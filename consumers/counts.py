@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from shadow.config import Arm, Config
 from shadow.events import CONTROL, Comparison, Reply
 from shadow.metrics.exporter import Metrics
-from shadow.metrics.labels import ENDINGS
+from shadow.metrics.labels import ALL, CHECKED, ENDINGS
+from shadow.thresholds import Threshold
 from shadow.topology import ARM_REPLIES, REPLIES, TURNS
 
 
@@ -25,8 +27,9 @@ def introduce(arm: Arm, metrics: Metrics) -> None:
 class Counts:
     """The comparator's counters, one child per arm and value, bound when it starts."""
 
-    def __init__(self, config: Config, metrics: Metrics) -> None:
+    def __init__(self, config: Config, metrics: Metrics, slices: Collection[str] = ()) -> None:
         self._metrics = metrics
+        self._thresholds = config.comparator.effective_thresholds
         self._delay = metrics.histogram("shadow_evaluation_delay_seconds")
         self._latency = metrics.histogram("shadow_production_request_duration_seconds")
         self._first_token = metrics.histogram("shadow_production_time_to_first_token_seconds")
@@ -51,6 +54,14 @@ class Counts:
                 metrics.counter("shadow_outcomes", arm.name, *ending)
             for measure in config.comparator.measures:
                 metrics.counter("shadow_abstentions", arm.name, measure)
+        self._cells = {
+            (arm.name, measure, verdict): {
+                each: metrics.counter("shadow_comparisons", arm.name, each, measure, verdict) for each in (ALL, *slices)
+            }
+            for arm in config.arms
+            for measure in self._thresholds
+            for verdict in CHECKED.values
+        }
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -89,7 +100,7 @@ class Counts:
     def compared(self, comparisons: Sequence[Comparison]) -> None:
         """Outcomes, failures, scores and delays of comparisons that are handed to the producer."""
         outcomes, failures = Counter[tuple[str, str, str]](), Counter[tuple[str, str]]()
-        abstained = Counter[tuple[str, str]]()
+        abstained, checked = Counter[tuple[str, str]](), Counter[Any]()
         for comparison in comparisons:
             arm = comparison.arm
             outcomes[arm, comparison.outcome, comparison.reason or ""] += 1
@@ -100,6 +111,7 @@ class Counts:
                     abstained[arm, name] += 1
                 else:
                     self._divergence[arm, name].observe(score.value)
+            checked.update(self._checked(comparison))
             if comparison.production_replied_at is not None:
                 self._delay.observe(max(0.0, comparison.compared_at - comparison.production_replied_at))
         for labels, count in outcomes.items():
@@ -108,3 +120,20 @@ class Counts:
             self._metrics.counter("shadow_failures", *failed).inc(count)
         for abstaining, count in abstained.items():
             self._metrics.counter("shadow_abstentions", *abstaining).inc(count)
+        for child, count in checked.items():  # once a batch: each costs five times what it takes to tally it
+            child.inc(count)
+
+    def _checked(self, comparison: Comparison) -> Iterator[Any]:
+        """The children that each score counts in: of all turns, and of each slice; some 35 a pair."""
+        names = (ALL, *comparison.slices)
+        for name, score in comparison.measures.items():
+            if score.value is not None and name in self._thresholds:
+                cells = self._cells[comparison.arm, name, check(score.value, self._thresholds[name])]
+                yield from map(cells.__getitem__, names)
+
+
+def check(divergence: float, threshold: Threshold) -> str:
+    """What a measure's thresholds say of its score: they leave room between alike and apart."""
+    if divergence <= threshold.agree:
+        return "agree"
+    return "diverge" if divergence > threshold.diverge else "between"

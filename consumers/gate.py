@@ -29,6 +29,7 @@ from shadow.topology import DECISIONS
 EVERY_S: Final = 1.0
 BACKOFF_S: Final = (0.5, 10.0)
 STATES: Final = {"collecting": 0, "pass": 1, "fail": 2}
+SENTINEL: Final = {"quiet": 0, "control_worse": 1, "control_better": 2}
 
 log = structlog.get_logger()
 
@@ -116,25 +117,29 @@ class Gate:
             "shadow_gate_completeness_ratio": found["pairs"]["completeness"],
         }
         for metric, value in single.items():
-            if value is not None:
-                gauge(metric, name).set(value)
+            self._show(metric, value, name)
+        sentinel = found["sentinel"] or {}
+        self._show("shadow_gate_sentinel_state", SENTINEL.get(sentinel.get("state", "")), name)
+        self._show("shadow_gate_sentinel_progress_ratio", sentinel.get("progress"), name)
         for cell in found["cells"]:
             labels = (name, cell["guardrail"], cell["slice"])
             gauge("shadow_gate_state", *labels).set(STATES[cell["state"]])
             gauge("shadow_gate_samples", *labels).set(cell["conversations"])
             gauge("shadow_gate_progress_ratio", *labels).set(cell["progress"])
-            for metric, value in (
-                ("shadow_gate_estimate_ratio", cell["estimate"]),
-                ("shadow_gate_lower_bound_ratio", cell["lower"]),
-                ("shadow_gate_upper_bound_ratio", cell["upper"]),
-            ):
-                if value is not None:
-                    gauge(metric, *labels).set(value)
+            self._show("shadow_gate_estimate_ratio", cell["estimate"], *labels)
+            self._show("shadow_gate_lower_bound_ratio", cell["lower"], *labels)
+            self._show("shadow_gate_upper_bound_ratio", cell["upper"], *labels)
             if cell["slice"] == "__all__":
                 gauge("shadow_gate_margin_ratio", name, cell["guardrail"]).set(cell["margin"])
-                if cell["more"] is not None:
-                    needed = cell["conversations"] + cell["more"]
-                    gauge("shadow_gate_required_samples", name, cell["guardrail"]).set(needed)
+                needed = None if cell["more"] is None else cell["conversations"] + cell["more"]
+                self._show("shadow_gate_required_samples", needed, name, cell["guardrail"])
+
+    def _show(self, metric: str, value: float | None, *labels: str) -> None:
+        """Export a value; what is not known, or not any more, has no series: an old one would be taken for true."""
+        if value is None:
+            self._metrics.remove(metric, *labels)
+        else:
+            self._metrics.gauge(metric, *labels).set(value)
 
     def _export_findings(self, findings: list[Finding]) -> None:
         """Every candidate and severity, also at 0: no data is not "none"."""

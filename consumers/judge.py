@@ -8,43 +8,38 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import time
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka import TopicPartition
 from mode import Service
 
 from consumers.acks import OffsetTracker
 from consumers.health import Health
-from consumers.stream import Batch, Stream, caught_up
+from consumers.records import Records
+from consumers.stream import Batch, Stream
 from shadow.adapters import Adapter
 from shadow.asking import Asker
-from shadow.broker import security
 from shadow.config import JUDGE, Config, Judge
-from shadow.events import BrokenRecordError, Comparison, Event, Outcome, RecordRef, Reply, Turn, decode
-from shadow.judging import Bench, Ruling
+from shadow.events import BrokenRecordError, Comparison, Outcome, Reply, Turn, decode
+from shadow.gate.settings import JUDGE_SAME, JUDGE_WORSE
+from shadow.judging import IDENTICAL, Bench, Ruling
 from shadow.measures import Pair
 from shadow.measures.judge import PROMPT_VERSION
 from shadow.metrics.exporter import Metrics
 from shadow.mirror.admission import Admission
 from shadow.mirror.sampling import position
-from shadow.topology import ARM_REPLIES, COMPARISONS, JUDGE_GROUP, JUDGEMENTS, MAX_STORED_BYTES, REPLIES, TURNS
+from shadow.topology import ARM_REPLIES, COMPARISONS, JUDGE_GROUP, JUDGEMENTS, REPLIES, TURNS
 
 log = structlog.get_logger()
 
 VERDICT: Final = "judge_verdict"
-WORSE: Final = "judge_worse"
 FORGOTTEN: Final = "forgotten"
 GRACE_S: Final = 5.0
-FETCH_MS: Final = 5_000
 HOUR_S: Final = 3_600.0
 PAUSE_S: Final = 0.5
-
-E = TypeVar("E", bound=Event)
 
 
 @dataclass(slots=True)
@@ -55,62 +50,6 @@ class _Partition:
     acks: OffsetTracker | None = None
     judged: set[str] = field(default_factory=set)
     recovered: bool = False
-
-
-class _Records:
-    """Single records by their place, and a partition's records from a time on. A consumer without a group."""
-
-    def __init__(self, bootstrap: list[str]) -> None:
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap,
-            **security(os.environ),
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            fetch_max_wait_ms=100,
-            max_partition_fetch_bytes=MAX_STORED_BYTES,
-        )
-        self._one_at_a_time = asyncio.Lock()
-
-    async def start(self) -> None:
-        await self._consumer.start()
-
-    async def stop(self) -> None:
-        await self._consumer.stop()
-
-    async def one(self, topic: str, ref: RecordRef | None, event: type[E]) -> E | None:
-        """The event there; None if the broker holds it no more, or another kind of record."""
-        if ref is None:
-            return None
-        tp = TopicPartition(topic, ref.partition)
-        async with self._one_at_a_time:
-            self._consumer.assign([tp])
-            self._consumer.seek(tp, ref.offset)
-            try:
-                found = await self._consumer.getmany(tp, timeout_ms=FETCH_MS, max_records=1)
-            except OffsetOutOfRangeError:
-                return None
-        for record in found.get(tp, ()):
-            if record.offset == ref.offset:
-                try:
-                    return decode(event, record.value, record.key)
-                except BrokenRecordError:
-                    return None
-        return None
-
-    async def since(self, topic: str, partition: int, at_s: float) -> list[Any]:
-        """All records of a partition that the broker stored from that time on."""
-        tp, found = TopicPartition(topic, partition), []
-        async with self._one_at_a_time:
-            self._consumer.assign([tp])
-            first = (await self._consumer.offsets_for_times({tp: int(at_s * 1000)})).get(tp)
-            if first is None:
-                return []
-            self._consumer.seek(tp, first.offset)
-            began = time.time()
-            while not await caught_up(self._consumer, tp, since_s=began):
-                for records in (await self._consumer.getmany(tp, timeout_ms=200)).values():
-                    found += records
-        return found
 
 
 class JudgeService(Service):  # type: ignore[misc]
@@ -126,11 +65,11 @@ class JudgeService(Service):  # type: ignore[misc]
         self._partitions: dict[int, _Partition] = {}
         self._under_way: set[asyncio.Task[None]] = set()
         self._stream: Stream
-        self._records: _Records
+        self._records: Records
 
     async def on_start(self) -> None:
         """Join the group."""
-        self._records = _Records(self._config.broker.bootstrap)
+        self._records = Records(self._config.broker.bootstrap)
         self._stream = Stream(
             self._config,
             group=JUDGE_GROUP,
@@ -234,7 +173,9 @@ class JudgeService(Service):  # type: ignore[misc]
         detail = f"judge {self._revision}"
         if judged:
             detail += f"; production as A: {judged.forward}, as B: {judged.backward}"
-        values: dict[str, float | str] = {} if judged is None else {WORSE: judged.score.value or 0.0}
+        values: dict[str, float | str] = {} if judged is None else {JUDGE_WORSE: judged.score.value or 0.0}
+        if ruling.reason == IDENTICAL:
+            values[JUDGE_SAME] = 0.0
         values[VERDICT] = verdict  # last: it says that the pair is done with
         for name, value in values.items():
             outcome = Outcome(

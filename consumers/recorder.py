@@ -30,7 +30,7 @@ from kafka.errors import (
 
 from consumers.health import Health, Standing
 from shadow import broker
-from shadow.broker import BrokerError, connect, publish
+from shadow.broker import BrokerError, HangsError, bounded, publish
 from shadow.config import Config
 from shadow.dead_letters import Letter, letter_for
 from shadow.events import BrokenRecordError, Comparison, Outcome, decode
@@ -155,8 +155,7 @@ class Recorder:
             return False
         self._ask_at = time.monotonic() + self._patience_s
         try:
-            with self._watch.call():  # not this client's, but the same library's
-                lag = broker.lag(self._bootstrap, RECORDER_GROUP, TOPICS)
+            lag = broker.lag(self._bootstrap, RECORDER_GROUP, TOPICS)
         except BrokerError as error:
             self._health.part("broker", str(error))
             return False
@@ -312,7 +311,7 @@ class _Ownership(ConsumerRebalanceListener):  # type: ignore[misc]
 
 
 def _consumer(bootstrap: list[str], ownership: ConsumerRebalanceListener) -> Any:
-    consumer = connect(
+    consumer = bounded(
         KafkaConsumer,
         bootstrap,
         client_id=RECORDER_GROUP,
@@ -328,7 +327,7 @@ def _consumer(bootstrap: list[str], ownership: ConsumerRebalanceListener) -> Any
         reconnect_backoff_max_ms=2_000,
         allow_auto_create_topics=False,
         request_timeout_ms=30_000,
-    )
+    ).released()
     consumer.subscribe(TOPICS, listener=ownership)
     return consumer
 
@@ -340,7 +339,7 @@ def _patiently(part: str, make: Callable[[], Any], stop: threading.Event, health
     while not stop.is_set():
         try:
             made = make()
-        except (LedgerUnavailableError, KafkaError) as error:
+        except (LedgerUnavailableError, KafkaError, HangsError) as error:
             if not away:
                 log.warning("part_away", part=part, error=str(error))
             away = True

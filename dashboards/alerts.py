@@ -206,6 +206,14 @@ GATE: Final[tuple[Alert, ...]] = (
         wait="5m",
     ),
     Alert(
+        "ShadowSentinelAlarm",
+        "max by (cluster) (shadow_gate_sentinel_state) > 0",
+        "ticket",
+        "Production asked again does not fail as often as production: the instruments differ between the arms.",
+        "Every candidate that is held against this control is on HOLD until somebody has found out why.",
+        "shadow-candidate",
+    ),
+    Alert(
         "ShadowCoverageLow",
         f"min by (cluster, candidate) (shadow_gate_coverage_ratio) < {COVERAGE_RATIO}",
         "ticket",
@@ -269,6 +277,15 @@ META: Final[tuple[Alert, ...]] = (
         "No mirror reads turns, and turns come in.",
         "No arm is asked; the turns expire without a comparison.",
         "shadow-pipeline",
+        wait="10m",
+    ),
+    Alert(
+        "ShadowProcessDown",
+        f'min by (cluster, job, instance) (up{{job=~"{JOB}|{GATE_JOB}"}}) == 0',
+        "ticket",
+        "{{ $labels.instance }} of {{ $labels.job }} cannot be scraped.",
+        "One process is away or hangs; its own alerts are silent, for they stand on what it exports.",
+        "shadow-exporter",
         wait="10m",
     ),
     Alert(

@@ -23,6 +23,7 @@ from dashboards.panels import (
     LEGEND,
     ORANGE,
     RED,
+    SENTINEL,
     STATES,
     VERDICT,
     VERDICTS,
@@ -63,7 +64,13 @@ VERDICT_ROW: Final[tuple[Panel, ...]] = (
              f"max by (candidate, guardrail) (shadow_gate_required_samples{{{ARM}}})), 1)", "{{candidate}}"),
          least=0, most=1, steps=[(None, ORANGE), (ANY, GREEN)], width=12, height=5),
     stats("Comparisons", "How many comparisons of this revision are in the ledger?", "short",
-          now(f"max by (candidate) (shadow_ledger_comparisons{{{ARM}}})", "{{candidate}}"), width=12, height=5),
+          now(f"max by (candidate) (shadow_ledger_comparisons{{{ARM}}})", "{{candidate}}"), width=4, height=5),
+    stats("Sentinel", "Does production asked again fail as often as production, without which no verdict holds?",
+          "none", now(f"max by (candidate) (shadow_gate_sentinel_state{{{ARM}}})", "{{candidate}}"), words=SENTINEL,
+          width=4, height=5),
+    bars("Evidence of an alarm", "How near is the sentinel to an alarm?", "percentunit",
+         now(f"max by (candidate) (shadow_gate_sentinel_progress_ratio{{{ARM}}})", "{{candidate}}"),
+         least=0, most=1, steps=[(None, GREEN), (ANY, RED)], width=4, height=5),
 )  # fmt: skip
 
 SURE_ROW: Final[tuple[Panel, ...]] = (

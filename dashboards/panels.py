@@ -6,14 +6,11 @@ Every option that Grafana would fill in by itself (ids, refIds, places) is set, 
 from __future__ import annotations
 
 import json
-import re
 import string
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
-
-from shadow.metrics.catalogue import CATALOGUE
 
 with warnings.catch_warnings():
     # its newer model is for a Grafana that few have; importing the one that all have warns
@@ -38,6 +35,7 @@ ARM: Final = f'{CLUSTER},candidate=~"$candidate"'
 BLUE, GREEN, ORANGE, RED, CLEAR = "blue", "green", "orange", "red", "transparent"
 STATES: Final = {0: ("collecting", BLUE), 1: ("pass", GREEN), 2: ("FAIL", RED)}
 VERDICTS: Final = {0: ("HOLD", BLUE), 1: ("PROMOTE", GREEN), 2: ("REJECT", RED)}
+SENTINEL: Final = {0: ("quiet", GREEN), 1: ("CONTROL FAILS MORE", RED), 2: ("CONTROL FAILS LESS", RED)}
 ON_OFF: Final = {0: ("no", RED), 1: ("yes", GREEN)}
 
 VERDICT: Final = (
@@ -145,18 +143,6 @@ _BUILDERS: Final[dict[str, Any]] = {
 }
 
 
-def _described(panel: Panel) -> str:
-    """The question; and, of what is not exported yet, that the panel is empty until then."""
-    waits = {
-        family.planned
-        for query in panel.queries
-        for family in CATALOGUE
-        if family.planned and re.search(rf"\b{family.name}\b|\b{family.exposed[0]}\b", query.expression)
-    }
-    note = f"\n\nEmpty until there is: {', '.join(sorted(waits))}." if waits else ""
-    return panel.question + note
-
-
 def _target(query: Query, ref: str, kind: str) -> Any:
     made = source.Dataquery().expr(query.expression).legend_format(query.legend or "__auto").ref_id(ref)
     made = made.datasource(DATASOURCE)
@@ -192,7 +178,7 @@ def _laid_out(made: Any, kind: str) -> Any:
 
 
 def _built(panel: Panel, number: int, x: int, y: int) -> Any:
-    made = _BUILDERS[panel.kind]().id(number).title(panel.title).description(_described(panel)).unit(panel.unit)
+    made = _BUILDERS[panel.kind]().id(number).title(panel.title).description(panel.question).unit(panel.unit)
     made = made.datasource(DATASOURCE).no_value(panel.empty)
     made = made.grid_pos(models.GridPos(h=panel.height, w=panel.width, x=x, y=y))
     for ref, query in zip(string.ascii_uppercase, panel.queries, strict=False):

@@ -19,6 +19,7 @@ LATENCY: Final = "cluster_candidate_le:shadow_candidate_request_duration_seconds
 PRODUCTION_LATENCY: Final = "cluster_le:shadow_production_request_duration_seconds_bucket:rate5m"
 DIVERGENCE_SUM: Final = "cluster_candidate_measure:shadow_divergence_ratio_sum:rate5m"
 DIVERGENCE_COUNT: Final = "cluster_candidate_measure:shadow_divergence_ratio_count:rate5m"
+COMPARISONS: Final = "cluster_candidate_slice_measure_verdict:shadow_comparisons:rate5m"
 DELAY: Final = "cluster_le:shadow_evaluation_delay_seconds_bucket:rate5m"
 
 LOST: Final = 'reason=~"too_old|production_reply|arm_reply"'
@@ -73,6 +74,7 @@ def _first() -> list[dict[str, Any]]:
         PRODUCTION_LATENCY: "shadow_production_request_duration_seconds_bucket",
         DIVERGENCE_SUM: "shadow_divergence_ratio_sum",
         DIVERGENCE_COUNT: "shadow_divergence_ratio_count",
+        COMPARISONS: "shadow_comparisons_total",
         DELAY: "shadow_evaluation_delay_seconds_bucket",
     }
     rules = []

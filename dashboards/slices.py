@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
+from dashboards import rules
 from dashboards.panels import ARM, LEGEND, STATES, Board, bars, lines, now, over, rows, stats
 
+SEEN: Final = f'{ARM},slice=~"$slice"'
 CELL: Final = f'{ARM},slice=~"$slice",guardrail=~"$guardrail"'
+
+
+def _share(verdict: str) -> str:
+    """Of the replies that a measure has scored, the share with this verdict; not evidence: that is the gate's."""
+    by = "sum by (candidate, slice, measure)"
+    scored = f"{by} ({rules.COMPARISONS}{{{SEEN}}}) > 0"
+    return f'{by} ({rules.COMPARISONS}{{{SEEN},verdict="{verdict}"}}) / ({scored})'
+
 
 BOARD: Final = Board(
     "shadow-slices",
@@ -35,6 +45,17 @@ BOARD: Final = Board(
                 lines("Upper bounds over time", "Is the worst slice getting better or worse?", "percentunit",
                       over(f"topk({LEGEND}, max by (candidate, slice) (shadow_gate_upper_bound_ratio{{{CELL}}}))",
                            "{{candidate}} {{slice}}"), width=12, height=10, least=None),
+            ),
+        ),
+        (
+            "How do replies differ, by the measures' thresholds?",
+            (
+                bars("Apart from production", "By which measures, on which slices, are most replies apart just now?",
+                     "percentunit", now(f"topk(15, {_share('diverge')})", "{{candidate}} {{slice}} {{measure}}"),
+                     width=12, height=10),
+                lines("Apart over time", "On which slices do more replies come apart?", "percentunit",
+                      over(f"topk({LEGEND}, {_share('diverge')})", "{{candidate}} {{slice}} {{measure}}"),
+                      width=12, height=10),
             ),
         ),
         (

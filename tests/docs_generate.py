@@ -259,9 +259,7 @@ def data_format() -> str:
 def metrics() -> str:
     """docs/metrics.md, from the catalogue."""
     lines = [METRICS, "| metric | type | labels | by | meaning |", "|---|---|---|---|---|"]
-    lines += [_family(family) for family in CATALOGUE if not family.planned]
-    lines += [PLANNED, "| metric | type | labels | by | waits for | meaning |", "|---|---|---|---|---|---|"]
-    lines += [_family(family) for family in CATALOGUE if family.planned]
+    lines += [_family(family) for family in CATALOGUE]
     lines += ["\n## Labels\n", "| label | of | values |", "|---|---|---|", *_labels()]
     lines += ["\n## Buckets\n"]
     for buckets in {family.buckets: None for family in CATALOGUE if family.buckets}:
@@ -399,7 +397,7 @@ def _family(family: Family) -> str:
     name = f"{family.name}_total" if family.kind == "counter" else family.name
     labels = ", ".join(f"`{label}`" for label in family.label_names) or "none"
     cells = [f"`{name}`", family.kind, labels, "all" if family.by == EVERY else ", ".join(family.by)]
-    return f"| {' | '.join([*cells, *([family.planned] if family.planned else []), family.help])} |"
+    return f"| {' | '.join([*cells, family.help])} |"
 
 
 def _listed(words: Iterable[str]) -> str:
@@ -471,12 +469,6 @@ The Tap's families stand in production's own registry, if production registers t
 `registry.register(shadow.metrics.tap.TapCollector(tap))`.
 
 ## Exported
-"""
-
-PLANNED: Final = """
-## Not exported yet
-
-Rules, alerts and dashboards know these families; nothing exports them until what they wait for is there.
 """
 
 SERIES: Final = """

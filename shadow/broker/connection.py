@@ -21,6 +21,7 @@ from kafka.net.compat import KafkaNetClient
 
 from shadow.broker.errors import BrokerError
 from shadow.broker.security import security
+from shadow.broker.timed import Bounded
 
 ANSWER_S: Final = 5.0
 """How long one question to a broker may take; connecting takes as long again at most."""
@@ -104,20 +105,26 @@ def connect(kind: Callable[..., Any], bootstrap: Sequence[str], **settings: Any)
         LIBRARY_LOG.removeHandler(refusals)
 
 
+def bounded(kind: Callable[..., Any], bootstrap: Sequence[str], **settings: Any) -> Bounded:
+    """The same, and no call of it hangs: a :class:`~shadow.broker.timed.HangsError` ends it, which is an OSError."""
+    connect_s = settings.get("bootstrap_timeout_ms", CLIENT["bootstrap_timeout_ms"]) / 1000
+    return Bounded(lambda: connect(kind, bootstrap, **settings), connect_s + ANSWER_S)
+
+
 @contextmanager
 def admin(bootstrap: Sequence[str], connect_s: float = ANSWER_S) -> Iterator[Any]:
     """An admin client, closed at the end; errors inside become :class:`BrokerError`."""
     connect_ms = int(connect_s * 1000)
     with (
         talking_to(bootstrap),
-        closing(connect(KafkaAdminClient, bootstrap, bootstrap_timeout_ms=connect_ms)) as client,
+        closing(bounded(KafkaAdminClient, bootstrap, bootstrap_timeout_ms=connect_ms)) as client,
     ):
         yield client
 
 
 def consumer(bootstrap: Sequence[str]) -> Any:
     """A consumer without a group. Sessions are off: each answer then holds every partition's high watermark."""
-    return connect(
+    return bounded(
         KafkaConsumer,
         bootstrap,
         group_id=None,

@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from kafka import KafkaProducer, TopicPartition
 
-from shadow.broker.connection import ANSWER_S, connect, consumer, talking_to
+from shadow.broker.connection import ANSWER_S, bounded, consumer, talking_to
 from shadow.broker.errors import BrokerError
 from shadow.broker.offsets import bounds
+from shadow.broker.timed import Bounded
 from shadow.topology import MAX_LETTER_BYTES
 
 STALLED_S: Final = 20.0
@@ -100,17 +101,24 @@ def _stored(record: Any) -> Stored:
 
 
 def producer(bootstrap: Sequence[str]) -> Any:
-    """A ``KafkaProducer`` that waits for all replicas and writes each record once. Raises :class:`BrokerError`."""
+    """A ``KafkaProducer`` that waits for all replicas and writes each record once. Raises :class:`BrokerError`.
+
+    Its calls may hang: who needs a bound has :func:`publish`, or watches it (:mod:`shadow.hang_watch`).
+    """
     with talking_to(bootstrap):
-        return connect(
-            KafkaProducer,
-            bootstrap,
-            acks="all",
-            enable_idempotence=True,
-            max_block_ms=int(ANSWER_S * 1000),
-            delivery_timeout_ms=int(DELIVERY_S * 1000),
-            max_request_size=MAX_LETTER_BYTES,
-        )
+        return _producer(bootstrap).released()
+
+
+def _producer(bootstrap: Sequence[str]) -> Bounded:
+    return bounded(
+        KafkaProducer,
+        bootstrap,
+        acks="all",
+        enable_idempotence=True,
+        max_block_ms=int(ANSWER_S * 1000),
+        delivery_timeout_ms=int(DELIVERY_S * 1000),
+        max_request_size=MAX_LETTER_BYTES,
+    )
 
 
 def publish(
@@ -121,7 +129,7 @@ def publish(
     partition: int | None = None,
 ) -> list[tuple[int, int]]:
     """Write ``(key, value, headers)`` records and wait until they are stored: partitions and offsets, in order."""
-    with talking_to(bootstrap), closing(producer(bootstrap)) as sender:
+    with talking_to(bootstrap), closing(_producer(bootstrap)) as sender:
         sent = [
             sender.send(topic, key=key, value=value, headers=list(headers), partition=partition)
             for key, value, headers in records

@@ -20,7 +20,8 @@ from rich.table import Table
 
 from shadow import plugins
 from shadow.cli.root import Unavailable, print_json
-from shadow.config import ENV_CONFIG, ConfigError, load
+from shadow.comparator.evaluator import Evaluator
+from shadow.config import ENV_CONFIG, Arm, Config, ConfigError, load
 from shadow.gate.report import plan as planned
 from shadow.gatekeeper import Gatekeeper
 from shadow.ledger import Ledger, LedgerError
@@ -90,14 +91,15 @@ def status(ctx: click.Context, candidate: str, *, as_json: bool) -> None:
 @click.pass_context
 def explain(ctx: click.Context, candidate: str, *, as_json: bool) -> None:
     """The same with every guardrail and slice, and what the evidence covers; exit codes as for status."""
-    found = _report(ctx, candidate)
+    with _gatekeeper(ctx, candidate) as (keeper, now, config):
+        found = keeper.report(candidate, now)
     if as_json:
         print_json(found)
     else:
         console = Console(soft_wrap=True) if Console().is_terminal else Console(width=150, soft_wrap=True)
         _headline(found, console)
         console.print(_cells(found["cells"]))
-        _coverage(found, console)
+        _coverage(found, config.arm(candidate), console)
     ctx.exit(EXIT[found["verdict"]])
 
 
@@ -110,7 +112,7 @@ def plan(ctx: click.Context, candidate: str, *, as_json: bool) -> None:
 
     Before it starts from control's conversations, while it runs from its own. Exit code 0, or 1 for an error.
     """
-    with _gatekeeper(ctx, candidate) as (keeper, _):
+    with _gatekeeper(ctx, candidate) as (keeper, _, _):
         found = planned(keeper.sessions[candidate])
     if as_json:
         print_json(found)
@@ -134,23 +136,30 @@ def run(ctx: click.Context, metrics_port: int | None) -> NoReturn:
 
 
 @contextmanager
-def _gatekeeper(ctx: click.Context, candidate: str) -> Iterator[tuple[Gatekeeper, float]]:
-    """A gatekeeper that has caught up, and its instant; every error ends with exit code 1: 2 would say HOLD."""
+def _gatekeeper(ctx: click.Context, candidate: str) -> Iterator[tuple[Gatekeeper, float, Config]]:
+    """A gatekeeper that has caught up, its instant, its configuration; each error ends with exit code 1: 2 is HOLD."""
     try:
         config = load(ctx.find_root().obj or os.environ.get(ENV_CONFIG), environ=os.environ)
-        _, revision = plugins.evaluator(config)
+        evaluator, revision = plugins.evaluator(config)
+        _slices_exist(config, evaluator)
         with Ledger(config.ledger.url, create=False) as ledger:
             keeper = Gatekeeper(config, ledger, revision, candidates=(candidate,))
             now = time.time()
             keeper.catch_up(now)
-            yield keeper, now
+            yield keeper, now, config
     except (ConfigError, plugins.PluginError, LedgerError) as error:
         raise Unavailable(str(error)) from None
 
 
 def _report(ctx: click.Context, candidate: str) -> dict[str, Any]:
-    with _gatekeeper(ctx, candidate) as (keeper, now):
+    with _gatekeeper(ctx, candidate) as (keeper, now, _):
         return keeper.report(candidate, now)
+
+
+def _slices_exist(config: Config, evaluator: Evaluator) -> None:
+    """Else their cells would never be shown, and hold the candidate for ever."""
+    if problems := plugins.unknown_slices(config, evaluator):
+        raise ConfigError([f"{'.'.join(map(str, where))}: {what}" for where, what in problems.items()])
 
 
 def _planned(found: dict[str, Any]) -> Iterator[str]:
@@ -266,14 +275,42 @@ def _cells(cells: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _coverage(found: dict[str, Any], console: Console) -> None:
+def _sentinel(found: dict[str, Any] | None) -> Iterator[str]:
+    if found is None:
+        yield "sentinel: none, as there is no control arm; nobody watches whether the instruments are the same"
+        return
+    told = f"after {found['conversations']:,} conversations of control"
+    if found["alarm"]:
+        alarm = found["alarm"]
+        where = f"by {alarm['guardrail']}, raised after {alarm['conversations']:,} conversations"
+        yield f"sentinel: ALARM ({found['state']}) {where}, {_instant(alarm['at'])}"
+    else:
+        yield f"sentinel: quiet {told}, {found['progress']:.0%} of the evidence of an alarm"
+    for each in found["guardrails"]:
+        mean = "no data" if each["estimate"] is None else f"{each['estimate']:+.4f}"
+        yield f"  {each['name']}, control less production: {mean} in {each['conversations']:,} conversations"
+
+
+def _sampled(arm: Arm) -> str:
+    """Of what the coverage is a share."""
+    within = "; ".join(f"{name} is {' or '.join(values)}" for name, values in sorted(arm.scope.items()))
+    share = f"{arm.sampling.rate:.4g} of the conversations" + (f" in which {within}" if within else "")
+    return (
+        f"sampled for {arm.name}: {share}, by hash; the others are in no row of the ledger and in no figure here, "
+        f"shadow_mirror_records_total counts them (sampled_out, out_of_scope)"
+    )
+
+
+def _coverage(found: dict[str, Any], arm: Arm, console: Console) -> None:
     pairs, coverage, conversations = found["pairs"], found["coverage"], found["conversations"]
     lines = [
         f"conversations: {conversations['closed']} closed, {conversations['open']} open",
         f"pairs: {pairs['complete']} of {pairs['expected']} complete; missing: {pairs['missing'] or 'none'}",
         f"recorded too late: {pairs['late']}",
-        f"coverage: {coverage['turns_used']} turns enter; by prefix: {coverage['by_prefix'] or 'none'}",
+        _sampled(arm),
+        f"coverage: {coverage['turns_used']} of the turns sampled enter; by prefix: {coverage['by_prefix'] or 'none'}",
     ]
+    lines += _sentinel(found["sentinel"])
     if coverage["under_represented"]:
         lines.append(f"under-represented: {', '.join(coverage['under_represented'])}")
     for line in lines:

@@ -23,6 +23,7 @@ COMMANDS: Final[dict[str, str]] = {
     "control": "control",
     "dead-letters": "dead_letters",
     "demo": "demo",
+    "doctor": "doctor",
     "evidence": "evidence",
     "explain": "explain",
     "findings": "findings",

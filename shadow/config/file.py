@@ -11,7 +11,7 @@ from shadow.config.comparison import JUDGE, Comparator, Judge, Slices
 from shadow.config.places import Broker, Ledger, Metrics
 from shadow.config.problems import ConfigError
 from shadow.events import CONTROL, PRODUCTION
-from shadow.gate.settings import ExcessGuardrail, Gate
+from shadow.gate.settings import JUDGE_SAME, JUDGE_WORSE, JUDGED, ExcessGuardrail, Gate, ScoreGuardrail
 from shadow.section import Section
 
 
@@ -83,16 +83,25 @@ class Config(Section):
     @model_validator(mode="after")
     def _guardrails_fit(self) -> Self:
         for index, each in enumerate(self.gate.guardrails):
+            where = f"gate.guardrails.{index} ({each.name!r})"
+            if isinstance(each, ScoreGuardrail) and each.outcome in (JUDGE_WORSE, JUDGE_SAME):
+                raise ValueError(
+                    f"{where}: production's own reply has no {each.outcome!r}, so nothing could be compared; "
+                    f"use kind 'excess_divergence' with measure {JUDGED!r}"
+                )
             if not isinstance(each, ExcessGuardrail):
                 continue
             if self.control is None:
                 raise ValueError(
-                    f"gate.guardrails.{index} ({each.name!r}) compares with the control arm, and there is none: "
+                    f"{where} compares with the control arm, and there is none: "
                     f"add 'control', or take the guardrail out"
                 )
-            if each.measure not in self.comparator.measures:
+            if each.measure == JUDGED:
+                if self.judge is None:
+                    raise ValueError(f"{where} rests on the judge, and there is none: add 'judge'")
+            elif each.measure not in self.comparator.measures:
                 raise ValueError(
-                    f"gate.guardrails.{index} ({each.name!r}) rests on measure {each.measure!r}, which is not "
+                    f"{where} rests on measure {each.measure!r}, which is not "
                     f"computed: add it to comparator.measures, or name one of: {', '.join(self.comparator.measures)}"
                 )
         return self

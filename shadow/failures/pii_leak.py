@@ -12,7 +12,7 @@ from shadow.text.pseudonyms import Kind
 
 
 class PiiLeak:
-    """``pii_leak``: personal data of a kind below that stands nowhere in the turn. About 10 us, 50 us with digits.
+    """``pii_leak``: personal data of a kind below that stands nowhere in the turn. About 5 us, 25 us with digits.
 
     E-mail addresses, phone numbers, cards, IBANs, public IP addresses, numbers that a state gives to a person, and
     dates of birth. What stands in a system prompt, a tool's result or an earlier message is no leak, in whatever

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
-from shadow.events import Message, Reply, Turn
+from shadow.events import Reply, Turn
 from shadow.failures import NOTHING, Findings
 from shadow.text.context import squeezed
 from shadow.text.facts import facts, numbers
@@ -43,7 +42,7 @@ class UngroundedFact:
         told = [(kind, value) for kind, value in found if kind in ("amount", "identifier", "link")]
         if not told:
             return NOTHING
-        texts = [text for message in turn.messages for text in _texts(message)]
+        texts = _texts(turn)
         if sum(map(len, texts)) + len(texts) - 1 > MAX_CONTEXT:
             return NOTHING
         known = [(_short if len(text) <= SHORT else _long)(text) for text in texts]
@@ -85,11 +84,14 @@ def _is_ours(link: str, compact: str) -> bool:
     return len(owner) >= MIN_OWNER and owner in compact
 
 
-def _texts(message: Message) -> Iterator[str]:
-    """What a message says, and the arguments of its calls."""
-    yield message.text
-    for call in message.tool_calls or ():
-        yield call.function.arguments
+def _texts(turn: Turn) -> list[str]:
+    """What each message says, and the arguments of its calls."""
+    texts = []
+    for message in turn.messages:
+        texts.append(message.text)
+        if message.tool_calls:
+            texts += [call.function.arguments for call in message.tool_calls]
+    return texts
 
 
 def _read(text: str) -> tuple[frozenset[str], str]:

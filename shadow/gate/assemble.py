@@ -70,6 +70,11 @@ class Assembler:
 
     def take(self, row: LedgerRow) -> None:
         """A row of the arm."""
+        found = self._open.get(row.conversation_id)
+        if found is not None and row.recorded_at <= found.closes_at:  # most rows
+            found.closes_at = row.recorded_at + self.close_after_s
+            found.rows.append(row)
+            return
         found = self._conversation(row.conversation_id, row.recorded_at)
         if found is None:
             self.late += 1
@@ -131,14 +136,18 @@ def _conversation(name: str, found: _Open, idle_s: float) -> Conversation:
         if rows[index].turn_arrived_at - rows[index - 1].turn_arrived_at > idle_s:
             kept = index
             break
+    nothing: Mapping[tuple[str, str], float] = {}
     agreed = [(row.turn_index, None if row.agreed is None else bool(row.agreed)) for row in rows[:kept]]
+    known = prefixes(agreed)
     control = found.control
+    if not control and not found.outcomes:
+        alone = tuple([TurnRows(row, prefix, None, prefix, nothing) for row, prefix in zip(rows, known, strict=False)])
+        return Conversation(name, found.closes_at, alone, len(rows) - kept)
     of_control: dict[str, Prefix] = {}
     if control:
         asked = list(control.values())
         said = [(row.turn_index, None if row.agreed is None else bool(row.agreed)) for row in asked]
         of_control = dict(zip((row.turn_id for row in asked), prefixes(said), strict=True))
-    nothing: Mapping[tuple[str, str], float] = {}
     turns = tuple(
         TurnRows(
             row,
@@ -147,6 +156,6 @@ def _conversation(name: str, found: _Open, idle_s: float) -> Conversation:
             of_both(prefix, of_control.get(row.turn_id)),
             found.outcomes.get(row.turn_id, nothing),
         )
-        for row, prefix in zip(rows, prefixes(agreed), strict=False)
+        for row, prefix in zip(rows, known, strict=False)
     )
     return Conversation(name, found.closes_at, turns, len(rows) - kept)

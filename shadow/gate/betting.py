@@ -15,7 +15,7 @@ Sources: Waudby-Smith and Ramdas 2024 (arXiv 2010.09686), Ryu and Bhatt 2022 (ar
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import add
 from typing import Final, Literal, Self
@@ -151,6 +151,21 @@ class Wealth:
             self.sum_x + times * scaled,
             self.sum_xx + times * squared,
         )
+
+    def add_all(self, counted: Mapping[float, int]) -> Wealth:
+        """So many conversations of each mean harm: the same bits as one after the other, in a third of the time."""
+        sums = [self.promote, self.reject, (self.conversations, self.sum_x, self.sum_xx)]
+        rows: list[list[tuple[int, ...]]] = [[each] for each in sums]
+        for x, times in counted.items():
+            promote, reject, scaled, squared = self.bets.terms(x)
+            if times != 1:
+                checked_times(times)
+                promote, reject = tuple([times * each for each in promote]), tuple([times * each for each in reject])
+            rows[0].append(promote)
+            rows[1].append(reject)
+            rows[2].append((times, times * scaled, times * squared))
+        added, lost, (conversations, sum_x, sum_xx) = (tuple(map(sum, zip(*each, strict=True))) for each in rows)
+        return Wealth(self.bets, added, lost, conversations, sum_x, sum_xx)
 
     def merge(self, other: Wealth) -> Wealth:
         """Both together: of disjoint sets of conversations under the same bets."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from shadow.gate.experiment import Experiment
-from shadow.gate.settings import ExcessGuardrail, ScoreGuardrail
+from shadow.gate.settings import JUDGE_WORSE, JUDGED, ExcessGuardrail, ScoreGuardrail
+from shadow.gate.watch import Alarmed
 
 SKEW_S: Final = 60.0
 """Two clocks may differ by this much."""
@@ -31,9 +32,15 @@ class Seen:
     outcomes: dict[str, float] = field(default_factory=dict)
 
 
-def causes(experiment: Experiment, seen: Seen, at: float, *, coverage: float | None) -> tuple[str, ...]:
-    """The causes at the look ``at``; none of them is reason enough to reject, and each holds a promotion back."""
-    return tuple(_causes(experiment, seen, at, coverage))
+def causes(
+    experiment: Experiment, seen: Seen, at: float, *, coverage: float | None, alarm: Alarmed | None = None
+) -> tuple[str, ...]:
+    """The causes at the look ``at``; none of them is reason enough to reject, and each holds a promotion back.
+
+    ``alarm``: the sentinel's.
+    """
+    found = tuple(_causes(experiment, seen, at, coverage))
+    return found if alarm is None else (alarm.cause, *found)
 
 
 def _causes(experiment: Experiment, seen: Seen, at: float, coverage: float | None) -> Iterator[str]:
@@ -60,7 +67,10 @@ def _silent(
     experiment: Experiment, measures: Mapping[str, float], outcomes: Mapping[str, float], old: float
 ) -> Iterator[str]:
     for each in experiment.gate.guardrails:
-        if isinstance(each, ExcessGuardrail) and measures.get(each.measure, NEVER) < old:
+        if isinstance(each, ExcessGuardrail) and each.measure == JUDGED:
+            if outcomes.get(JUDGE_WORSE, NEVER) < old:
+                yield f"judge down: it has judged nothing for {experiment.gate.max_age_s:g} s"
+        elif isinstance(each, ExcessGuardrail) and measures.get(each.measure, NEVER) < old:
             yield f"measure down: {each.measure!r} has scored nothing for {experiment.gate.max_age_s:g} s"
         if isinstance(each, ScoreGuardrail) and outcomes.get(each.outcome, NEVER) < old:
             yield f"outcome silent: no {each.outcome!r} has come for {experiment.gate.max_age_s:g} s"

@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final
 
 from shadow.gate import budget, turn_weighted
@@ -23,6 +24,10 @@ from shadow.gate.turn_weighted import LEAST_CONVERSATIONS, TurnSums
 PER_CONVERSATION: Final = "per_conversation"
 PER_TURN: Final = "per_turn"
 BUDGET: Final = "budget"
+
+
+_tightest_rho = lru_cache(maxsize=64)(tightest_rho)
+"""Cells without a plan of their own are all tuned alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +46,8 @@ class Tuning:
     def at(cls, conversations: float, *, alpha: float) -> Tuning:
         """Tightest at so many conversations: the planned number. Wrong by a factor of five, it costs little."""
         return cls(
-            tightest_rho(one_sided_boundary, conversations, alpha),
-            tightest_rho(two_sided_boundary, conversations, alpha),
+            _tightest_rho(one_sided_boundary, conversations, alpha),
+            _tightest_rho(two_sided_boundary, conversations, alpha),
         )
 
 
@@ -74,14 +79,31 @@ class Paired:
                 return Paired(self.cell, self.tuning, self.wealth.add(closed.x, times=times), sums)
         elif self.sums is None:
             return Paired(self.cell, self.tuning, self.wealth.add(closed, times=times), None)
-        raise ValueError(f"conversation is {closed!r}: a {self.cell.kind!r} cell takes the other form, see close()")
+        raise self._other_form(closed)
 
     def add_all(self, closed: Iterable[Closed | float]) -> Paired:
         """Many closed conversations: the same bits as one after the other, several times faster where values repeat."""
-        evidence = self
-        for each, times in Counter(closed).items():
-            evidence = evidence.add(each, times=times)
-        return evidence
+        return self.add_counted(Counter(closed))
+
+    def add_counted(self, counted: Mapping[Closed | float, int]) -> Paired:
+        """So many of each: the same bits again."""
+        if not counted:
+            return self
+        values: dict[float, int] = {}
+        turns: dict[tuple[int, int], int] = {}
+        for each, times in counted.items():
+            if isinstance(each, Closed) == (self.sums is None):
+                raise self._other_form(each)
+            if isinstance(each, Closed):
+                turns[each.turns, each.harm] = turns.get((each.turns, each.harm), 0) + times
+                values[each.x] = values.get(each.x, 0) + times
+            else:
+                values[each] = values.get(each, 0) + times
+        sums = None if self.sums is None else self.sums.add_all(turns)
+        return Paired(self.cell, self.tuning, self.wealth.add_all(values), sums)
+
+    def _other_form(self, closed: Closed | float) -> ValueError:
+        return ValueError(f"conversation is {closed!r}: a {self.cell.kind!r} cell takes the other form, see close()")
 
     def merge(self, other: Paired) -> Paired:
         """Both together: of disjoint sets of conversations."""

@@ -13,7 +13,7 @@ from shadow.events import CONTROL
 from shadow.gate.assemble import GRACE_S
 from shadow.gate.guardrails import Cell
 from shadow.gate.rules import Rule
-from shadow.gate.settings import Gate, guardrail
+from shadow.gate.settings import JUDGED, ExcessGuardrail, Gate, guardrail
 
 LEAST_MAX_CONVERSATIONS: Final = 20_000
 TIMES_PLANNED: Final = 4
@@ -29,6 +29,8 @@ class Experiment:
     gate: Gate
     join_window_s: float
     control: str = ""
+    judge: str = ""
+    """The judge's revision where a guardrail rests on it, else empty."""
 
     @classmethod
     def of(cls, config: Config, candidate: str, evaluator_revision: str) -> Experiment:
@@ -36,7 +38,7 @@ class Experiment:
         arm = config.arm(candidate)
         control = config.control.revision if config.control and candidate != CONTROL else ""
         window_s = config.comparator.join_window_s
-        return cls(candidate, arm.revision, evaluator_revision, config.gate, window_s, control)
+        return cls(candidate, arm.revision, evaluator_revision, config.gate, window_s, control, judge_revision(config))
 
     @cached_property
     def id(self) -> str:
@@ -48,6 +50,7 @@ class Experiment:
             "gate": self.gate.model_dump(mode="json"),
             "join_window_s": self.join_window_s,
             "control": self.control,
+            "judge": self.judge,
         }
         canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
@@ -79,3 +82,9 @@ class Experiment:
         if most is None:
             most = max(LEAST_MAX_CONVERSATIONS, round(TIMES_PLANNED * (planned or 0.0)), gate.min_conversations)
         return Rule(most, gate.alpha, gate.zero_tolerance_alpha, gate.min_conversations, gate.min_completeness)
+
+
+def judge_revision(config: Config) -> str:
+    """The revision of the judge that a guardrail rests on; empty where none does."""
+    rests = any(isinstance(each, ExcessGuardrail) and each.measure == JUDGED for each in config.gate.guardrails)
+    return config.judge.arm.revision if rests and config.judge is not None else ""

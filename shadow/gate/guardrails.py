@@ -138,11 +138,12 @@ def log_ratio_harm(production: float | None, candidate: float | None) -> float |
         return None
     if candidate is None:
         return WORST
+    if 0 < production < math.inf and 0 < candidate < math.inf:
+        return max(-CLIP, min(CLIP, math.log(candidate) - math.log(production))) / CLIP
     checked_positive(production, "production")
-    if candidate == 0:
-        return -WORST
-    ratio = math.log(checked_positive(candidate, "candidate")) - math.log(production)
-    return max(-CLIP, min(CLIP, ratio)) / CLIP
+    if candidate != 0:
+        checked_positive(candidate, "candidate")
+    return -WORST
 
 
 def _ratio(field: str, value: float) -> float:

@@ -18,13 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shadow.gate.betting import SCALE
-from shadow.gate.excess import GRID, Call, Excess
+from shadow.gate.excess import GRID, Call, Excess, growth
 from shadow.gate.guardrails import OVERALL, WORST
 from shadow.gate.prefix import PREFIXES, Prefix
 from shadow.gate.turn_weighted import LEAST_CONVERSATIONS
@@ -172,44 +173,72 @@ class _Rows:
     def zeros(self) -> Values:
         return np.zeros(len(self.prefixes))
 
-    def chosen(self, values: Values, name: str) -> tuple[Flags, Flags]:
+    def chosen(self, values: Values, name: str) -> tuple[_Chosen, _Chosen]:
         """Turns of the slice that have a value: with a valid prefix, and the others."""
         have = ~np.isnan(values)
         if name != OVERALL:
             have &= self.slices.get(name, False)
         valid = self.prefixes == 0
-        return have & valid, have & ~valid
+        return _Chosen.of(self, have & valid), _Chosen.of(self, have & ~valid)
 
-    def means(self, values: Values, chosen: Flags) -> Values:
-        """Each conversation's mean over its chosen turns. Sums of integers: the order of rows does not change a bit."""
-        rows = self.conversations[chosen]
-        counts = np.bincount(rows)
-        present = counts > 0
-        sums = np.bincount(rows, weights=np.rint(values[chosen] * SCALE))
-        means: Values = sums[present] / (counts[present] * SCALE)
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """Some of the turns: ``conversations`` are theirs, ``counts`` how many each of those has, none of them zero."""
+
+    at: NDArray[np.intp]
+    conversations: NDArray[np.intp]
+    counts: NDArray[np.intp]
+    present: NDArray[np.intp]
+    prefixes: Mapping[str, int]
+
+    @classmethod
+    def of(cls, rows: _Rows, flags: Flags) -> Self:
+        at = np.flatnonzero(flags)
+        conversations = rows.conversations[at]
+        counts = np.bincount(conversations)
+        present = np.flatnonzero(counts)
+        prefixes = np.bincount(rows.prefixes[at], minlength=len(PREFIXES)).tolist()
+        return cls(at, conversations, counts[present], present, dict(zip(PREFIXES, prefixes, strict=True)))
+
+    def means(self, values: Values) -> Values:
+        """Each conversation's mean. Sums of integers: the order of rows does not change a bit."""
+        sums = np.bincount(self.conversations, weights=np.rint(values[self.at] * SCALE))
+        means: Values = sums[self.present] / (self.counts * SCALE)
         return means
 
-    def excess(self, values: Values, chosen: Flags) -> Excess:
+    def excess(self, values: Values) -> Excess:
         """The evidence of the conversations' means."""
-        found, counts = np.unique(np.rint(self.means(values, chosen) * GRID), return_counts=True)
-        counted = zip(found.astype(np.int64).tolist(), counts.tolist(), strict=True)
-        return Excess.of(dict(counted), turns=int(chosen.sum()))
+        return _excess(np.rint(self.means(values) * GRID).astype(np.int64), turns=len(self.at))
 
-    def mean(self, values: Values, chosen: Flags) -> float | None:
+    def mean(self, values: Values) -> float | None:
         """The mean of the conversations' means; None without any."""
-        means = self.means(values, chosen)
+        means = self.means(values)
         return float(np.rint(means * SCALE).sum()) / (SCALE * len(means)) if len(means) else None
 
-    def counted(self, chosen: Flags) -> dict[str, int]:
-        """How many of the chosen turns have each prefix."""
-        counts = np.bincount(self.prefixes[chosen], minlength=len(PREFIXES)).tolist()
-        return dict(zip(PREFIXES, counts, strict=True))
+    def with_prefixes_of(self, other: _Chosen) -> dict[str, int]:
+        """How many turns of both have each prefix."""
+        return {name: count + other.prefixes[name] for name, count in self.prefixes.items()}
+
+
+def _excess(steps: Integers, *, turns: int) -> Excess:
+    """:meth:`Excess.of` of one conversation for each x in ``steps``: sums of integers, so to the same bits."""
+    counts = np.bincount(steps + GRID, minlength=2 * GRID + 1)
+    xs = np.arange(-GRID, GRID + 1)
+    wealth = tuple((counts @ _growths()).tolist())
+    return Excess(len(steps), turns, len(steps) - int(counts[GRID]), int(counts @ xs), int(counts @ (xs * xs)), wealth)
+
+
+@cache
+def _growths() -> Integers:
+    """What each x from -1 to 1 adds to the stakes: one row a step."""
+    return np.array([growth(x) for x in range(-GRID, GRID + 1)], np.int64)
 
 
 def _paired(measure: str, name: str, rows: _Rows, candidate: Values, control: Values, *, alpha: float) -> Floor:
     differences = candidate - control
     valid, rest = rows.chosen(differences, name)
-    excess = rows.excess(differences, valid)
+    excess = valid.excess(differences)
     lower, upper = excess.bounds(alpha=alpha) or (None, None)
     n, call = excess.conversations, excess.call(alpha=alpha)
     return Floor(
@@ -218,15 +247,15 @@ def _paired(measure: str, name: str, rows: _Rows, candidate: Values, control: Va
         call,
         f"{n} of {LEAST_CONVERSATIONS} conversations" if call == "not_enough_data" else "",
         paired=True,
-        control=rows.mean(control, valid),
-        candidate=rows.mean(candidate, valid),
+        control=valid.mean(control),
+        candidate=valid.mean(candidate),
         excess=excess.mean(),
         lower=lower,
         upper=upper,
         turns=excess.turns,
         conversations=n,
-        prefixes=rows.counted(valid | rest),
-        others={"control": rows.mean(control, rest), "candidate": rows.mean(candidate, rest)},
+        prefixes=valid.with_prefixes_of(rest),
+        others={"control": rest.mean(control), "candidate": rest.mean(candidate)},
     )
 
 
@@ -242,9 +271,7 @@ class _Alone:
     @classmethod
     def of(cls, rows: _Rows, values: Values, name: str) -> Self:
         valid, rest = rows.chosen(values, name)
-        return cls(
-            rows.excess(values, valid), rows.mean(values, valid), rows.mean(values, rest), rows.counted(valid | rest)
-        )
+        return cls(valid.excess(values), valid.mean(values), rest.mean(values), valid.with_prefixes_of(rest))
 
 
 def _apart(measure: str, name: str, own: _Alone, other: _Alone, *, alpha: float) -> Floor:

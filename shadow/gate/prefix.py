@@ -24,6 +24,8 @@ def prefixes(turns: Sequence[tuple[int, bool | None]]) -> list[Prefix]:
 
     All turns of one conversation, arm and revision. Turns with one index are not earlier than each other.
     """
+    if all(agreed and index == at for at, (index, agreed) in enumerate(turns)):
+        return ["valid"] * len(turns)  # most conversations: each turn once, in order, and nobody disagreed
     by_index: defaultdict[int, list[bool | None]] = defaultdict(list)
     for index, agreed in turns:
         by_index[index].append(agreed)

@@ -62,6 +62,7 @@ def report(session: Session, ruling: Ruling) -> dict[str, Any]:
             "slices": {name: {"turns": turns, "used": used} for name, (turns, used) in traffic.slices().items()},
             "under_represented": traffic.under_represented(),
         },
+        "sentinel": None if session.watch is None else session.watch.report(),
         "cells": cells,
     }
 

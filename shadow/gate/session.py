@@ -8,6 +8,7 @@ whenever and in whatever pieces, takes the same looks. Nothing needs to be store
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -25,6 +26,7 @@ from shadow.gate.tally import History, Plan, Reader, Tally, plan
 from shadow.gate.traffic import Traffic
 from shadow.gate.turn_values import left_out, names
 from shadow.gate.verdict import decide, glance
+from shadow.gate.watch import Watch
 
 MOST_PLANNED: Final = 20_000
 """Control's conversations that a plan rests on; more say nothing new."""
@@ -60,12 +62,15 @@ class Session:
         self._assembler = Assembler(gate.conversation_idle_s, experiment.close_after_s)
         self._control = Assembler(gate.conversation_idle_s, experiment.close_after_s)
         self._measures = [each.measure for each in gate.guardrails if isinstance(each, ExcessGuardrail)]
+        self.watch = Watch(gate) if experiment.control else None
+        """The sentinel on the control arm; None where there is none."""
         self._past = History([[] for _ in experiment.cells])
         self._tally: Tally | None = None
         self._rule: Rule = experiment.rule(None)
         self._pending: list[Recorded] = []
         self._until = NEVER
         self._looks = 0
+        self._next_look = math.inf
         self._last: Change | None = None
         self._settled: tuple[object, ...] | None = None
 
@@ -102,17 +107,18 @@ class Session:
         changes: list[Change] = []
         taken = 0
         for row in self._pending:
-            if row.recorded_at > until:
+            recorded_at = row.recorded_at
+            if recorded_at > until:
                 break
-            while (at := self._next_look()) is not None and at < row.recorded_at:
-                changes += self._look(at)
+            while self._next_look < recorded_at:
+                changes += self._look(self._next_look)
             self._take(row)
             taken += 1
         del self._pending[:taken]
-        while (at := self._next_look()) is not None and at <= until:
-            changes += self._look(at)
+        while self._next_look <= until:
+            changes += self._look(self._next_look)
         if self.seen.first is None:
-            self._remember(until)
+            self._close_control(until)
         self._until = until
         return changes
 
@@ -159,10 +165,8 @@ class Session:
         situation = Situation(0, 0, 0, at_cycle_end=False, causes=tuple(causes_now))
         return decide(evidence, rule=self._rule, situation=situation, latch=self.latch)
 
-    def _next_look(self) -> float | None:
-        if self.seen.first is None:
-            return None
-        return self.seen.first + self.experiment.close_after_s + self._looks * self.experiment.look_s
+    def _look_due(self, first: float) -> float:
+        return first + self.experiment.close_after_s + self._looks * self.experiment.look_s
 
     def _take(self, row: Recorded) -> None:
         experiment, seen = self.experiment, self.seen
@@ -204,21 +208,24 @@ class Session:
             return
         self._assembler.take_control(row)
         if seen.first is None:
-            self._remember(row.recorded_at)
-            self._control.take(row)
+            self._close_control(row.recorded_at)
+        self._control.take(row)
 
-    def _remember(self, until: float) -> None:
-        """Control's conversations from before the candidate began: what the bets are planned from."""
+    def _close_control(self, until: float) -> None:
+        """Control's conversations: the sentinel watches all; from those before the candidate the bets are planned."""
         for conversation in self._control.close(until):
-            if self._past.conversations < MOST_PLANNED:
-                self._past.count(self._reader.counted(conversation), self._reader)
+            turns = self._reader.counted(conversation)
+            if self.watch is not None:
+                self.watch.count(conversation.closed_at, turns)
+            if self.seen.first is None and self._past.conversations < MOST_PLANNED:
+                self._past.count(turns, self._reader)
 
     def _begin(self, at: float) -> None:
         """Fix the bets: from here on, the candidate's conversations count."""
         experiment = self.experiment
-        self._remember(at)
-        self._control = Assembler(experiment.gate.conversation_idle_s, experiment.close_after_s)
+        self._close_control(at)
         self.seen.first = at
+        self._next_look = self._look_due(at)
         self.plan = plan(experiment.cells, self._past.values, alpha=experiment.gate.alpha)
         self._rule = experiment.rule(max((each for each in self.plan.needed if each is not None), default=None))
         self._tally = Tally.none_yet(experiment.cells, self.plan, alpha=experiment.gate.alpha)
@@ -227,6 +234,9 @@ class Session:
         """The look number ``_looks``. Between two that would see the same nothing can change, and it is passed over."""
         self._looks += 1
         self.looked_at = at
+        if self.seen.first is not None:
+            self._next_look = self._look_due(self.seen.first)
+        self._close_control(at)
         for conversation in self._assembler.close(at):
             self._count(conversation)
         situation = self._situation(at)
@@ -260,7 +270,9 @@ class Session:
             pairs_expected=expected,
             pairs_complete=traffic.complete,
             at_cycle_end=looks % cycle == 0 and (looks > 0 or not self.experiment.gate.cycle_s),
-            causes=causes(self.experiment, self.seen, at, coverage=coverage),
+            causes=causes(
+                self.experiment, self.seen, at, coverage=coverage, alarm=self.watch.alarm if self.watch else None
+            ),
         )
 
 

@@ -20,6 +20,15 @@ MAX_GUARDRAILS: Final = 16
 
 DAY_S: Final = 86_400.0
 
+JUDGED: Final = "judge"
+"""The measure that is no plug-in's: the judge's verdicts, which come as outcomes."""
+
+JUDGE_WORSE: Final = "judge_worse"
+"""Outcome of an arm: 1 where the judge prefers production in both orders, else 0."""
+
+JUDGE_SAME: Final = "judge_same"
+"""Outcome of an arm: 0, as both replies say and call the same, so that nobody was asked."""
+
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Margin = Annotated[float, Field(gt=0, lt=1, description="How much worse the candidate may be; 0.01 is one in 100.")]
 Alpha = Annotated[float, Field(gt=0, lt=0.5)]
@@ -63,7 +72,7 @@ class ExcessGuardrail(Section):
 
     kind: Literal["excess_divergence"]
     name: Name
-    measure: str = Field(description="One of `comparator.measures`.")
+    measure: str = Field(description="One of `comparator.measures`; or `judge`, where there is one.")
     margin: Margin = 0.02
     slices: Sliced = Field([])
 
@@ -141,6 +150,12 @@ class Gate(Section):
         ["valid"], min_length=1, description="Turns that count, by whether the arm agreed on the earlier ones."
     )
     max_age_s: Positive = Field(3600.0, description="Older than this, data of candidate, control or measure is stale.")
+    sentinel_alpha: Alpha = Field(
+        0.01, description="Chance that the sentinel (control against production) ever gives a false alarm."
+    )
+    sentinel_since: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+        None, description="Unix seconds: it does not watch what closed earlier. To be set once an alarm is mended."
+    )
 
     @field_validator("guardrails")
     @classmethod

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final
 
 from shadow.gate.assemble import Conversation, TurnRows
@@ -20,7 +21,7 @@ from shadow.gate.experiment import Experiment
 from shadow.gate.guardrails import OVERALL, Cell
 from shadow.gate.plan import conversations_needed, plan_bets
 from shadow.gate.settings import ExcessGuardrail, FailureGuardrail, SlowGuardrail, ZeroTolerance
-from shadow.gate.turn_values import REMEMBERED, Count, Event, Value, counter, event, names, value
+from shadow.gate.turn_values import REMEMBERED, Count, Event, Value, calm, counter, event, names, value
 from shadow.gate.turn_weighted import LONGEST_TURNS
 
 Said = tuple[int, int] | bool | float
@@ -43,6 +44,8 @@ class _Metric:
     slices: dict[str, int]
     paired: bool = False
     """Whether the control must have a fit prefix too."""
+    failures: bool = False
+    """Whether nothing but failures counts: a conversation without any is known without reading its turns."""
     _cells: dict[str | None, tuple[int, ...]] = field(default_factory=dict)
 
     def cells(self, slices: str | None) -> tuple[int, ...]:
@@ -71,7 +74,8 @@ class Reader:
                 continue
             slices = {name: where[each.name, name] for name in each.slices}
             if isinstance(each, FailureGuardrail | SlowGuardrail):
-                self._counts.append(_Metric(counter(each), cell, slices))
+                failures = isinstance(each, FailureGuardrail)
+                self._counts.append(_Metric(counter(each), cell, slices, failures=failures))
             else:
                 read = value(each, experiment.candidate)
                 self._values.append(_Metric(read, cell, slices, isinstance(each, ExcessGuardrail)))
@@ -84,9 +88,13 @@ class Reader:
     def read(self, turns: list[TurnRows]) -> list[Word]:
         """What these turns of one conversation say; nothing of cells that they have no value for."""
         said: list[Word] = []
+        quiet = bool(turns) and calm(turns)
         for metric in self._counts:
-            said += _counts(metric, turns)
+            said += _unharmed(metric, turns) if quiet and metric.failures else _counts(metric, turns)
         for happened, cell in self._events:
+            if quiet:
+                said.append((cell, False))
+                continue
             seen = [found for turn in turns if (found := happened(turn)) is not None]
             if seen:
                 said.append((cell, any(seen)))
@@ -95,6 +103,9 @@ class Reader:
         return said
 
     def _means(self, metric: _Metric, turns: list[TurnRows]) -> list[Word]:
+        if not metric.slices and not metric.paired:
+            alone = close_values(map(metric.read, turns))
+            return [] if alone is None else [(metric.cell, alone)]
         found: dict[int, list[float]] = {}
         for turn in turns:
             if metric.paired and turn.paired_prefix not in self._prefixes:
@@ -108,6 +119,9 @@ class Reader:
 
 def _counts(metric: _Metric, turns: list[TurnRows]) -> list[Word]:
     """Turns are counted per cell by ``Counter`` in C; harm, which is rare, one by one."""
+    if not metric.slices:
+        seen = [d for turn in turns if (d := metric.read(turn)) is not None]
+        return [(metric.cell, (len(seen), int(sum(seen))))] if seen else []
     cells: list[int] = []
     harms: dict[int, int] = {}
     for turn in turns:
@@ -119,9 +133,17 @@ def _counts(metric: _Metric, turns: list[TurnRows]) -> list[Word]:
         if d:
             for cell in within:
                 harms[cell] = harms.get(cell, 0) + int(d)
-    if not harms:
-        return [(cell, (total, 0)) for cell, total in Counter(cells).items()]
     return [(cell, (total, harms.get(cell, 0))) for cell, total in Counter(cells).items()]
+
+
+def _unharmed(metric: _Metric, turns: list[TurnRows]) -> list[Word]:
+    """The same of turns on which nobody failed."""
+    if not metric.slices:
+        return [(metric.cell, (len(turns), 0))]
+    cells: list[int] = []
+    for turn in turns:
+        cells += metric.cells(turn.row.slices)
+    return [(cell, (total, 0)) for cell, total in Counter(cells).items()]
 
 
 def pair_value(said: Said) -> float:
@@ -215,16 +237,24 @@ class Tally:
 
     def evidence(self) -> list[Evidence]:
         """All that was said so far."""
+        by_cell: dict[int, dict[Said, int]] = {}
         for (cell, said), times in self._new.items():
-            self._evidence[cell] = _more(self._evidence[cell], said, times)
+            by_cell.setdefault(cell, {})[said] = times
+        for cell, counted in by_cell.items():
+            self._evidence[cell] = _more(self._evidence[cell], counted)
         self._new.clear()
         return self._evidence
 
 
-def _more(evidence: Evidence, said: Said, times: int) -> Evidence:
+def _more(evidence: Evidence, counted: dict[Said, int]) -> Evidence:
     if isinstance(evidence, Absolute):
-        return replace(evidence, counts=evidence.counts.merge(EventCounts(times, times if said else 0)))
-    if isinstance(said, tuple):
-        turns, harm = said
-        return evidence.add(Closed(harm / turns, turns, harm, discordant=harm != 0), times=times)
-    return evidence.add(float(said), times=times)
+        happened = sum(times for said, times in counted.items() if said)
+        return replace(evidence, counts=evidence.counts.merge(EventCounts(sum(counted.values()), happened)))
+    return evidence.add_counted(
+        {_closed(*said) if isinstance(said, tuple) else float(said): times for said, times in counted.items()}
+    )
+
+
+@lru_cache(maxsize=1_024)
+def _closed(turns: int, harm: int) -> Closed:
+    return Closed(harm / turns, turns, harm, discordant=harm != 0)

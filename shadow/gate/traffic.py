@@ -29,7 +29,7 @@ class Traffic:
     incomplete: Counter[str] = field(default_factory=Counter)
     """Outcome and reason of the pairs that are not there."""
     _sliced: Counter[str | None] = field(default_factory=Counter)
-    _sliced_used: Counter[str | None] = field(default_factory=Counter)
+    _sliced_out: Counter[str | None] = field(default_factory=Counter)
 
     def count(self, conversation: Conversation, used: list[TurnRows]) -> None:
         """One more closed conversation, and the turns of it whose prefix is fit."""
@@ -45,11 +45,13 @@ class Traffic:
             if row.candidate_cost_usd is not None:
                 self.cost_usd += row.candidate_cost_usd
                 self.priced += 1
-        self.by_prefix.update([turn.prefix for turn in turns])
+            self.by_prefix[turn.prefix] += 1
         self._sliced.update([turn.row.slices for turn in turns])
-        entering = [turn.row.slices for turn in used if not left_out(turn.row)]
-        self._sliced_used.update(entering)
-        self.used += len(entering)
+        entering = sum(not left_out(turn.row) for turn in used)
+        if entering < len(turns):
+            inside = {turn.row.turn_id for turn in used if not left_out(turn.row)}
+            self._sliced_out.update([turn.row.slices for turn in turns if turn.row.turn_id not in inside])
+        self.used += entering
         self.conversations += bool(entering)
 
     def slices(self) -> dict[str, tuple[int, int]]:
@@ -58,7 +60,7 @@ class Traffic:
         for text, count in self._sliced.items():
             for name in names(text):
                 turns, entering = found.get(name, (0, 0))
-                found[name] = (turns + count, entering + self._sliced_used[text])
+                found[name] = (turns + count, entering + count - self._sliced_out[text])
         return dict(sorted(found.items()))
 
     def under_represented(self) -> list[str]:

@@ -8,15 +8,18 @@ to give is missing; the first two are missing pairs, which completeness counts.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from shadow.events import PRODUCTION
+from shadow.events import CONTROL, PRODUCTION
 from shadow.gate.assemble import TurnRows
 from shadow.gate.guardrails import WORST, excess_divergence, log_ratio_harm, score_harm
 from shadow.gate.noise_floor import ALIKE_WHEN_SILENT
 from shadow.gate.rows import LedgerRow
 from shadow.gate.settings import (
+    JUDGE_SAME,
+    JUDGE_WORSE,
+    JUDGED,
     ExcessGuardrail,
     FailureGuardrail,
     GuardrailSettings,
@@ -43,6 +46,20 @@ def complete(row: LedgerRow) -> bool:
 def left_out(row: LedgerRow) -> bool:
     """Whether the turn says nothing of the arm: it was not asked, or there is no reply of production's."""
     return row.outcome == "shed" or (row.outcome == "expired" and row.reason == "production_reply")
+
+
+def calm(turns: Iterable[TurnRows]) -> bool:
+    """Whether all were answered, by both sides and without a failure: most conversations are."""
+    for turn in turns:
+        row = turn.row
+        if (
+            row.failures is not None
+            or row.production_failures is not None
+            or row.outcome != "compared"
+            or row.unexamined is not None
+        ):
+            return False
+    return True
 
 
 def names(text: str | None) -> tuple[str, ...]:
@@ -105,6 +122,8 @@ def value(settings: ScoreGuardrail | ExcessGuardrail | RatioGuardrail, arm: str)
         )
     if isinstance(settings, ExcessGuardrail):
         measure = settings.measure
+        if measure == JUDGED:
+            return lambda turn: _excess_judged(turn, arm)
         return lambda turn: _excess(turn, measure)
     return _latency_ratio if settings.of == "latency" else _cost_ratio
 
@@ -175,6 +194,27 @@ def _excess(turn: TurnRows, measure: str) -> float | None:
     if measure in ALIKE_WHEN_SILENT and (mine is None) != (floor is None):
         mine, floor = mine or 0.0, floor or 0.0
     return None if mine is None else excess_divergence(floor, mine)
+
+
+def _excess_judged(turn: TurnRows, arm: str) -> float | None:
+    """Left out is a turn of which neither arm's reply was judged: it was not sampled, or the judge was down.
+
+    Where one was, the other without a verdict counts as worse, on either side alike: a reply that makes the judge say
+    what is no verdict would else go unseen, and a judge that fails by chance harms neither arm more.
+    """
+    row, control = turn.row, turn.control
+    if control is None or left_out(row) or left_out(control):
+        return None
+    mine, floor = _judged(turn, arm), _judged(turn, CONTROL)
+    if mine is None and floor is None:
+        return None
+    return excess_divergence(WORST if floor is None else floor, WORST if mine is None else mine)
+
+
+def _judged(turn: TurnRows, arm: str) -> float | None:
+    """None: the judge has not said anything of that arm's reply."""
+    worse = turn.outcomes.get((arm, JUDGE_WORSE))
+    return turn.outcomes.get((arm, JUDGE_SAME)) if worse is None else worse
 
 
 def _divergence(row: LedgerRow, measure: str) -> float | None:

@@ -10,6 +10,7 @@ after 100 conversations with 20 discordant ones among them. PROMOTE needs it bes
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,10 +39,7 @@ class TurnSums:
 
     def add(self, turns: int, harm: int, *, times: int = 1) -> TurnSums:
         """One more closed conversation, or ``times`` of them. ``discordant`` counts those whose harm is not zero."""
-        if turns < 1 or abs(harm) > turns:
-            raise ValueError(
-                f"harm is {harm!r} in {turns!r} turns: there is at least one turn, and one failure in each"
-            )
+        checked_turns(turns, harm)
         if times != 1:
             checked_times(times)
         return TurnSums(
@@ -53,6 +51,22 @@ class TurnSums:
             self.sum_ss + times * harm * harm,
             self.sum_ms + times * turns * harm,
         )
+
+    def add_all(self, counted: Mapping[tuple[int, int], int]) -> TurnSums:
+        """So many conversations of each (turns, harm): the same bits as one after the other."""
+        conversations = discordant = m = s = mm = ss = ms = 0
+        for (turns, harm), times in counted.items():
+            checked_turns(turns, harm)
+            checked_times(times)
+            conversations += times
+            m += times * turns
+            mm += times * turns * turns
+            if harm:
+                discordant += times
+                s += times * harm
+                ss += times * harm * harm
+                ms += times * turns * harm
+        return self.merge(TurnSums(conversations, discordant, m, s, mm, ss, ms))
 
     def merge(self, other: TurnSums) -> TurnSums:
         """Both together: of disjoint sets of conversations."""
@@ -79,6 +93,12 @@ class TurnSums:
     def mean(self) -> float | None:
         """Harm per turn; None without conversations."""
         return self.sum_s / self.sum_m if self.sum_m else None
+
+
+def checked_turns(turns: int, harm: int) -> None:
+    """At least one turn, and at most one failure in each. Raises :class:`ValueError`."""
+    if turns < 1 or abs(harm) > turns:
+        raise ValueError(f"harm is {harm!r} in {turns!r} turns: there is at least one turn, and one failure in each")
 
 
 def log_e(sums: TurnSums, margin: float, *, rho: float) -> float | None:

@@ -12,14 +12,15 @@ import orjson
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Select, select
 
-from shadow.ledger.prefix import UNKNOWN, prefixed
+from shadow.ledger.prefix import IN_ORDER, UNKNOWN, prefixes
 from shadow.ledger.schema import comparisons
 
 Within = Callable[[Select[Any]], Select[Any]]
 Values = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-CHUNK: Final = 10_000
+CHUNK: Final = 500
+"""Rows at once: so few stay in the processor's cache while they are taken apart."""
 LATENCIES: Final = ("candidate_latency_s", "candidate_ttft_s", "production_latency_s")
 ENDED: Final = ("arm_revision", "evaluator_revision", "outcome", "slices")
 """Columns of few different values: each row holds the number of its combination."""
@@ -35,15 +36,20 @@ class Prefixes:
     @classmethod
     def read(cls, connection: Connection) -> Prefixes:
         """Of the whole ledger."""
-        keys, values = [], []
-        for rows in chunks(connection, prefixed()):
-            conversations, arms, revisions, indexes, prefix = zip(*rows, strict=True)
-            whose = _hashes(list(zip(arms, revisions, strict=True)))
-            keys.append(_keys(_hashes(conversations), whose, np.array(indexes, np.int64)))
-            values.append(np.array(prefix, np.int8))
-        found = np.concatenate([np.zeros(0, np.int64), *keys])
-        order = np.argsort(found)
-        return cls(found[order], np.concatenate([np.zeros(0, np.int8), *values])[order])
+        parts: defaultdict[str, list[Any]] = defaultdict(lambda: [np.zeros(0, np.int64)])
+        for rows in chunks(connection, IN_ORDER):
+            conversations, arms, revisions, indexes, agreed = zip(*rows, strict=True)
+            parts["conversations"].append(_hashes(conversations))
+            parts["arms"].append(_hashes(list(zip(arms, revisions, strict=True))))
+            parts["indexes"].append(np.array(indexes, np.int64))
+            parts["agreed"].append(np.array(agreed, np.float64))  # None becomes NaN
+        whose, arm, index, known = (
+            np.concatenate(parts[name]) for name in ("conversations", "arms", "indexes", "agreed")
+        )
+        values = prefixes(_keys(whose, arm, np.zeros_like(index)), index, known)
+        keys = _keys(whose, arm, index)
+        order = np.argsort(keys)
+        return cls(keys[order], values[order])
 
     def of(self, keys: Integers) -> Integers:
         """The prefix of each; a key that another reader has just written is not known yet."""

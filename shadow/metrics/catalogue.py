@@ -1,7 +1,7 @@
-"""Every metric family that a Shadow process exports, or will: names, labels, help, buckets, exporter.
+"""Every metric family that a Shadow process exports: names, labels, help, buckets, exporter.
 
 The one source: registration, docs/metrics.md, the bound of the number of series, and the checks of rules and
-dashboards go by it. A family that no process exports yet says in ``planned`` what it waits for.
+dashboards go by it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ RUNTIME_SERIES: Final = 8
 class Family:
     """One metric family. Counters get ``_total`` when exported.
 
-    ``by`` names the processes that export it. ``planned`` is empty, or says what it waits for: nobody exports it then.
+    ``by`` names the processes that export it.
     Where there are fewer children than the product of all labels' limits, ``distinct`` names the labels that tell them
     apart, and ``combinations`` how many there are for each of their values.
     """
@@ -46,7 +46,6 @@ class Family:
     help: str
     by: tuple[Process, ...]
     buckets: tuple[float, ...] = ()
-    planned: str = ""
     distinct: tuple[Label, ...] | None = None
     combinations: int = 1
 
@@ -151,8 +150,8 @@ CATALOGUE: Final[tuple[Family, ...]] = (
     _histogram("shadow_production_time_to_first_token_seconds", (), "Time to production's first token.",
                ("comparator",), SECONDS),
     _gauge("shadow_state_turns", (), "Turns that wait for a reply in this process.", ("comparator",)),
-    _counter("shadow_comparisons", (of.CANDIDATE, of.SLICE, of.GUARDRAIL, of.CHECKED), "Comparisons by what a check "
-             "says of them.", ("comparator",), planned="a limit per check"),
+    _counter("shadow_comparisons", (of.CANDIDATE, of.SLICE, of.MEASURE, of.CHECKED), "Scores of replies by the "
+             "measure's thresholds (`comparator.thresholds`), on each slice of the turn.", ("comparator",)),
     # recorder
     _counter("shadow_ledger_rows", (of.STORED,), "Comparisons given to the ledger.", ("recorder",)),
     _histogram("shadow_ledger_transaction_seconds", (), "Time of one ledger transaction.", ("recorder",), FAST),
@@ -178,6 +177,9 @@ CATALOGUE: Final[tuple[Family, ...]] = (
     _gauge("shadow_gate_evaluation_timestamp_seconds", _ARM, "When the gate last evaluated, Unix seconds.", ("gate",)),
     _gauge("shadow_gate_coverage_ratio", _ARM, "Share of sampled turns that count for the verdict.", ("gate",)),
     _gauge("shadow_gate_completeness_ratio", _ARM, "Share of the sampled pairs that are complete.", ("gate",)),
+    _gauge("shadow_gate_sentinel_state", _ARM, "Control against production: 0 quiet, 1 control fails more often, "
+           "2 less often.", ("gate",)),
+    _gauge("shadow_gate_sentinel_progress_ratio", _ARM, "Share of the evidence of a sentinel's alarm.", ("gate",)),
     _gauge("shadow_ledger_comparisons", _ARM, "Comparisons of this arm's revision in the ledger.", ("gate",)),
     _counter("shadow_decisions", (of.CANDIDATE, of.DECISION), "Decisions taken.", ("gate",)),
     _gauge("shadow_decision_timestamp_seconds", (of.CANDIDATE, of.DECISION), "When such a decision was last taken, "
@@ -189,7 +191,6 @@ CATALOGUE: Final[tuple[Family, ...]] = (
 BY_NAME: Final[dict[str, Family]] = {family.name: family for family in CATALOGUE}
 
 
-def series_bound(process: Process, bounds: Mapping[str, int] | None = None, *, planned: bool = False) -> int:
+def series_bound(process: Process, bounds: Mapping[str, int] | None = None) -> int:
     """The most series that a process of this kind can export; ``bounds`` overrides limits of labels by name."""
-    exported = (family for family in CATALOGUE if process in family.by and (planned or not family.planned))
-    return RUNTIME_SERIES + sum(family.series(bounds or {}) for family in exported)
+    return RUNTIME_SERIES + sum(family.series(bounds or {}) for family in CATALOGUE if process in family.by)

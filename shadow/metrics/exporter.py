@@ -21,6 +21,7 @@ from prometheus_client import (
 
 from shadow import __version__
 from shadow.metrics.catalogue import BY_NAME, RUNTIME_SERIES, Family
+from shadow.metrics.exposition import Lines, page
 from shadow.metrics.labels import OTHER
 
 Child = Counter | Gauge | Histogram
@@ -41,7 +42,9 @@ class Metrics:
     def __init__(self, process: str) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
+        self._runtime = CollectorRegistry()
+        self.registry.register(ProcessCollector(registry=self._runtime))
+        self._lines: defaultdict[str, dict[tuple[str, ...], Lines]] = defaultdict(dict)
         self._families: dict[str, Child] = {}
         self._children: dict[tuple[str, tuple[str, ...]], Child] = {}
         self._seen: defaultdict[str, set[str]] = defaultdict(set)
@@ -61,6 +64,14 @@ class Metrics:
         """The histogram of these label values."""
         return self._child(Histogram, name, labels)
 
+    def page(self, *, modern: bool) -> bytes:
+        """What a scrape gets, as OpenMetrics (``modern``, with exemplars) or in the older text format.
+
+        May be called from another thread than the one that counts.
+        """
+        families = [(BY_NAME[name], list(lines.values())) for name, lines in list(self._lines.items()) if lines]
+        return page(families, self._runtime, modern=modern)
+
     def prepare(self, name: str, *given: str) -> None:
         """Begin at 0 every child of a family whose first labels are ``given`` and whose others have closed sets.
 
@@ -74,6 +85,7 @@ class Metrics:
         """Export this child no more; nothing if it is not there. Its values stay known: the bound counts them."""
         if self._children.pop((name, labels), None) is not None:
             self._families[name].remove(*labels)
+            del self._lines[name][labels]
             self._count(-BY_NAME[name].samples)
 
     def forget(self, **labels: str) -> None:
@@ -102,14 +114,13 @@ class Metrics:
 
     def _bind(self, name: str, labels: tuple[str, ...]) -> Child:
         family = BY_NAME[name]
-        if family.planned:
-            raise ValueError(f"{name} waits for {family.planned}: the catalogue says that nobody exports it")
         folded = self._fold(family, labels)
         child = self._children.get((name, folded))
         if child is None:
             metric = self._families.get(name) or self._register(family)
             child = metric.labels(*folded) if folded else metric
             self._children[name, folded] = child
+            self._lines[name][folded] = Lines(name, zip(family.label_names, folded, strict=True), child)
             self._count(family.samples)
         return child
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import socketserver
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import CollectorRegistry, make_wsgi_app
+from shadow.metrics.exporter import Metrics
+from shadow.metrics.exposition import OPENMETRICS, TEXT
 
 Reasons = Callable[[], list[str]]
 """Why not; empty: it is so."""
@@ -28,18 +30,17 @@ class _Silent(WSGIRequestHandler):
         """Log nothing: scrapes and probes come every few seconds."""
 
 
-def serve(host: str, port: int, registry: CollectorRegistry, *, healthy: Reasons, ready: Reasons) -> None:
+def serve(host: str, port: int, metrics: Metrics, *, healthy: Reasons, ready: Reasons) -> None:
     """Serve until the process ends. Raises :class:`OSError` if the port is taken.
 
     ``/healthz`` and ``/readyz`` answer 200 ``ok``, or 503 with one line for each reason why not.
     """
-    metrics = make_wsgi_app(registry)
     checks = {"/healthz": healthy, "/readyz": ready}
 
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         if path == "/metrics":
-            return metrics(environ, start_response)  # type: ignore[no-any-return]
+            return _page(metrics, environ, start_response)
         if path not in checks:
             start_response("404 Not Found", list(PLAIN))
             return [b"/metrics, /healthz, /readyz\n"]
@@ -49,3 +50,15 @@ def serve(host: str, port: int, registry: CollectorRegistry, *, healthy: Reasons
 
     server = make_server(host, port, app, _Server, handler_class=_Silent)
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+
+
+def _page(metrics: Metrics, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    """The page in the format that was asked for, packed if that may be: quickly, for to pack it small takes longest."""
+    modern = "application/openmetrics-text" in environ.get("HTTP_ACCEPT", "")
+    headers = [("Content-Type", OPENMETRICS if modern else TEXT), ("Cache-Control", "no-store")]
+    body = metrics.page(modern=modern)
+    if "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
+        headers.append(("Content-Encoding", "gzip"))
+        body = gzip.compress(body, compresslevel=1, mtime=0)
+    start_response("200 OK", headers)
+    return [body]

@@ -6,6 +6,7 @@ The integers are exact; what is no finite number is null.
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import Any
 
 from shadow.gate.evidence import Evidence, Paired
@@ -28,6 +29,7 @@ def course(session: Session, changes: list[Change]) -> dict[str, Any]:
         "plan": None if session.plan is None else _plan(session.plan, session),
         "looks": [_look(change) for change in changes],
         "latch": _latch(session.latch),
+        "sentinel": None if session.watch is None else [asdict(each) for each in session.watch.sentinels],
         "evidence": [_evidence(each) for each in session.evidence()],
     }
 

@@ -24,7 +24,7 @@ from shadow import __version__
 from shadow.config import Config, address_of
 from shadow.events import CONTROL
 from shadow.gate.doubts import of_the_future
-from shadow.gate.experiment import Experiment
+from shadow.gate.experiment import Experiment, judge_revision
 from shadow.gate.report import canonical, report
 from shadow.gate.rows import LedgerRow, OutcomeRow
 from shadow.gate.session import Session
@@ -120,6 +120,7 @@ def opened(members: dict[str, bytes]) -> Case:
             config.gate,
             config.comparator.join_window_s,
             facts["control_revision"],
+            judge_revision(config),
         )
         until, causes = float(facts["until"]), tuple(map(str, facts["causes"]))
         comparisons, outcomes = members["comparisons.jsonl"], members["outcomes.jsonl"]
@@ -196,7 +197,8 @@ def _version(name: str) -> str | None:
 def _settings(config: Config, candidate: str) -> dict[str, Any]:
     """What a verdict depends on. Keys never stand in a configuration, but urls may hold a password."""
     whole, arm = config.model_dump(mode="json"), config.arm(candidate)
-    for each in (arm, *((config.control,) if config.control else ())):
+    judge = config.judge if judge_revision(config) else None
+    for each in (arm, *((config.control,) if config.control else ()), *((judge.arm,) if judge else ())):
         if urlsplit(address_of(each.adapter) or "").username:
             raise BundleError(
                 [f"the address of {each.name!r} holds a user's name or password; put it into api_key_env's variable"]
@@ -204,6 +206,8 @@ def _settings(config: Config, candidate: str) -> dict[str, Any]:
     found = {name: whole[name] for name in PARTS}
     if config.control:
         found["control"] = whole["control"]
+    if judge:
+        found["judge"] = whole["judge"]
     if arm.name == CONTROL:
         return found
     return found | {"candidates": [arm.model_dump(mode="json")]}

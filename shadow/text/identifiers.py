@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import string
 import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 import phonenumbers
@@ -21,6 +23,7 @@ import stdnum.in_.pan
 import stdnum.it.codicefiscale
 import stdnum.luhn
 import stdnum.mx.curp
+import stdnum.numdb
 import stdnum.se.personnummer
 import stdnum.us.itin
 import stdnum.us.ssn
@@ -43,7 +46,8 @@ PHONE_DIGITS: Final = range(7, 16)
 TAIL: Final = 9
 """The last digits of a phone number that country codes and trunk zeros leave alone."""
 
-_MIN_IBAN: Final = 15
+_IBAN_VALUES: Final = {ord(letter): str(int(letter, 36)) for letter in string.ascii_uppercase}
+"""For ``str.translate``: letters count from 10 on."""
 
 
 def ascii_digits(text: str) -> str:
@@ -78,16 +82,23 @@ def card(text: str, *, announced: bool = False) -> str | None:
 
 def iban(text: str) -> tuple[str, int] | None:
     """The IBAN that ``text`` begins with (ISO 13616: mod 97 is 1; the country's length and form), and its end."""
-    ends = [at + 1 for at, character in enumerate(text) if character.isalnum()]
     whole = compact(text)
-    head = int("".join(str(int(character, 36)) for character in whole[:4]))  # two letters, two digits: six digits
-    rest, found = 0, None
-    for length, character in enumerate(whole[4:], start=5):
-        value = int(character, 36)
-        rest = (rest * (10 if character.isdigit() else 100) + value) % 97
-        if length >= _MIN_IBAN and (rest * 10**6 + head) % 97 == 1 and stdnum.iban.is_valid(whole[:length]):
-            found = whole[:length], ends[length - 1]
-    return found
+    number = whole[: _iban_length(whole[:2])]
+    if (
+        not number
+        or int((number[4:] + number[:4]).translate(_IBAN_VALUES)) % 97 != 1
+        or not stdnum.iban.is_valid(number)
+    ):
+        return None
+    ends = (at for at, character in enumerate(text, start=1) if character.isalnum())
+    return number, next(islice(ends, len(number) - 1, None))
+
+
+@lru_cache(maxsize=26 * 26)
+def _iban_length(country: str) -> int:
+    """How long the country's IBANs are; 0 where there are none: few pairs of letters are such a country."""
+    [(_, known), *_] = stdnum.numdb.get("iban").info(country)
+    return 4 + sum(map(int, re.findall(r"\d+", known["bban"]))) if known else 0
 
 
 def ip(text: str) -> str | None:

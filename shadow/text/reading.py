@@ -54,9 +54,9 @@ class Reading:
         texts = [text for start, end in self.zones if look.MANY_DIGITS.search(text := self.rest[start:end])]
         return any(look.MANY_DIGITS.search(look.DATE.sub(" ", text)) for text in texts)
 
-    def matches(self, pattern: re.Pattern[str], text: str | None = None) -> Iterator[re.Match[str]]:
-        """Where ``pattern`` stands in what is left, or in another form of the same text."""
-        return chain.from_iterable(pattern.finditer(text or self.rest, *zone) for zone in self.zones)
+    def matches(self, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
+        """Where ``pattern`` stands in what is left."""
+        return chain.from_iterable(pattern.finditer(self.rest, *zone) for zone in self.zones)
 
     def take(self, pattern: re.Pattern[str], read: Callable[[re.Match[str]], Found | None]) -> None:
         """Keep what ``read`` makes of each match, and blank it."""
@@ -89,7 +89,9 @@ class Said:
         lower = reading.rest.lower()
         if len(lower) != len(reading.rest):  # a letter whose small form takes two
             lower = "".join(small if len(small := letter.lower()) == 1 else letter for letter in reading.rest)
-        self._words = [(match.end(), match.lastgroup or "") for match in reading.matches(look.WORDS, lower)]
+        # each word with the sign before it, so the text gets one in front: a word ends where it began to be counted
+        found = chain.from_iterable(look.WORDS.finditer(f" {lower}", at, end + 1) for at, end in reading.zones)
+        self._words = [(match.end() - 1, match.lastgroup or "") for match in found]
         self._ends = [end for end, _ in self._words]
 
     @property

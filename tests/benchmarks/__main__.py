@@ -17,7 +17,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import comparator, gate, latency, memory, mirror, plugins, production, tap
+from tests.benchmarks import comparator, exporter, gate, latency, memory, mirror, plugins, production, tap
 from tests.benchmarks.figure import Figure, Scale
 from tests.fixtures import brokers
 
@@ -34,7 +34,10 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
     "gate": gate.figures,
 }
 
-WITHOUT_BROKER: Final[dict[str, Callable[[Scale], Iterator[Figure]]]] = {"plugins": plugins.figures}
+WITHOUT_BROKER: Final[dict[str, Callable[[Scale], Iterator[Figure]]]] = {
+    "plugins": plugins.figures,
+    "exporter": exporter.figures,
+}
 
 
 @contextmanager
@@ -65,7 +68,7 @@ def main() -> None:
         for figure in alone(scale) if given.only in (None, name) else ():
             console.print(f"no broker: {figure}")
             table.add_row("none", *figure.row())
-    for kind in [given.broker] if given.broker else ["embedded", "kafka"]:
+    for kind in [] if given.only in WITHOUT_BROKER else [given.broker] if given.broker else ["embedded", "kafka"]:
         for name, benchmark in BENCHMARKS.items():
             if given.only not in (None, name):
                 continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 from alembic import command
 from hypothesis import HealthCheck, given, settings
@@ -18,7 +19,8 @@ from shadow.ledger import Ledger, comparison_row
 from shadow.ledger import engine as engines
 from shadow.ledger.engine import transaction
 from shadow.ledger.migrate import alembic_config
-from shadow.ledger.prefix import prefixed
+from shadow.ledger.prefix import IN_ORDER
+from shadow.ledger.prefix import prefixes as of_columns
 from shadow.ledger.schema import comparisons
 from shadow.thresholds import Threshold
 from tests.fixtures.comparisons import comparison
@@ -80,10 +82,15 @@ def stated(rows) -> dict:
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=ROWS)
-def test_sql_says_of_prefixes_what_the_pure_function_says(ledger, rows):
+def test_the_ledger_says_of_prefixes_what_the_pure_function_says(ledger, rows):
     emptied(ledger, rows)
     with transaction(ledger._engine, writes=False) as connection:
-        found = {tuple(row[:4]): PREFIXES[row[4]] for row in connection.execute(prefixed())}
+        stored = [tuple(row) for row in connection.execute(IN_ORDER)]
+    whose = np.array([hash(row[:3]) for row in stored], np.int64)
+    places = of_columns(
+        whose, np.array([row[3] for row in stored], np.int64), np.array([row[4] for row in stored], float)
+    )
+    found = {row[:4]: PREFIXES[place] for row, place in zip(stored, places, strict=True)}
     expected = stated(rows)
     assert found == {
         (row.conversation_id, row.arm, row.arm_revision, row.turn_index): expected[row.key] for row in rows

@@ -158,6 +158,15 @@ CASES = (
         (sre("page", cluster="ci"),),
     ),
     Case(
+        "ShadowProcessDown",
+        (
+            [series("up", "1+0", job="shadow", instance="w1"), series("up", "0+0", job="node", instance="n1")],
+            [series("up", "1x111 0x9", job="shadow", instance="w1")],
+        ),
+        [series("up", "1x60 0x100", job="shadow", instance="w1"), series("up", "1+0", job="shadow", instance="w2")],
+        (sre("ticket", cluster="ci", job="shadow", instance="w1"),),
+    ),
+    Case(
         "ShadowNotReady",
         ([series("shadow_ready", "1+0", instance="w1")], [series("shadow_ready", "1x106 0x14", instance="w1")]),
         [series("shadow_ready", "1x60 0x100", instance="w1"), series("shadow_ready", "1+0", instance="w2")],
@@ -211,6 +220,12 @@ CASES = (
         ([series("up", "1+0", job="shadow-gate", instance="g")],),
         [series("up", "0+0", job="shadow-gate", instance="g")],
         (sre("page"),),
+    ),
+    Case(
+        "ShadowSentinelAlarm",
+        ([series("shadow_gate_sentinel_state", "0+0", candidate="c1")],),
+        [series("shadow_gate_sentinel_state", state, candidate=arm) for arm, state in (("c1", "0+0"), ("c2", "2+0"))],
+        (sre("ticket", cluster="ci"),),
     ),
     Case(
         "ShadowCoverageLow",

@@ -120,6 +120,8 @@ def gauge(name: str, labels: Labels, at_s: float, end_s: float) -> float:
         "shadow_gate_verdict": float(labels.get("verdict") == verdict),
         "shadow_gate_coverage_ratio": 0.99,
         "shadow_gate_evaluation_timestamp_seconds": at_s - 5,
+        "shadow_gate_sentinel_state": 0.0,
+        "shadow_gate_sentinel_progress_ratio": 0.1,
         "shadow_decision_timestamp_seconds": end_s - 1800,
         "shadow_consumer_read_until_timestamp_seconds": at_s - 2,
         "shadow_consumer_lag_records": 12.0,

@@ -34,6 +34,10 @@ def test_its_expressions_are_right(book: str) -> None:
     assert [fault for each in found for fault in check.expression(each, RECORDED)] == []
 
 
+def test_the_doctor_is_asked_first(book: str) -> None:
+    assert "## Diagnosis\n\nFirst: `shadow doctor`" in book
+
+
 def commands(text: str) -> list[str]:
     blocks = re.findall(r"```sh\n(.*?)\n```", text, re.DOTALL)
     return [line for block in blocks for line in block.splitlines()] + re.findall(r"`((?:shadow|python) [^`]+)`", text)

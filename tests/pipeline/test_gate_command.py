@@ -18,6 +18,7 @@ from shadow.gate.rows import LedgerRow
 from shadow.ledger import Ledger
 from tests.fixtures.gate_ledger import configured, store
 from tests.fixtures.gate_rows import CONVERSATION_S, EASY, START, conversations, every
+from tests.fixtures.system import arm
 
 COUNT = 600
 NOW_AND_THEN: dict[str, Any] = {"failures": every(50), "production_failures": every(47)}
@@ -45,6 +46,19 @@ class Desk:
         with Ledger(self.config.ledger.url) as ledger:
             last = max((row.recorded_at for row in rows), default=START)
             store(ledger, rows, self.config, shift_s=time.time() + ends_in_s - last)
+
+    def watched(self, **fields: Any) -> str:
+        """What ``explain`` says of a good candidate beside a control whose rows have these fields."""
+        (self.folder / "ledger.db").unlink()
+        limits = {"timeout_s": 2, "deadline_s": 4, "max_age_s": 6}
+        control = {name: value for name, value in arm("control", limits=limits).items() if name != "name"}
+        self.config = configured(self.folder, "127.0.0.1:1", control=control)
+        revision = self.config.arm("control").revision
+        mine = list(conversations(COUNT, **NOW_AND_THEN))
+        asked_again = list(conversations(COUNT, arm="control", arm_revision=revision, **fields))
+        with Ledger(self.config.ledger.url) as ledger:
+            store(ledger, [*mine, *asked_again], self.config, shift_s=time.time() - 1_200 - mine[-1].recorded_at)
+        return self.ask("explain", "cand").stdout
 
     def ask(self, *arguments: str) -> Result:
         return CliRunner().invoke(main, ["--config", str(self.folder / "shadow.yaml"), "gate", *arguments])
@@ -112,6 +126,46 @@ def test_explain_shows_every_cell_and_what_the_evidence_covers(desk: Desk) -> No
     said = desk.ask("explain", "cand").stdout
     for words in ("guardrail", "any_failure", "__all__", f"conversations: {COUNT} closed", "coverage: "):
         assert words in said
+
+
+def test_explain_says_of_which_traffic_the_coverage_is_a_share(desk: Desk) -> None:
+    """Turns that were not sampled are in no row: nobody must read the share as one of all traffic."""
+    limits = {"timeout_s": 2, "deadline_s": 4, "max_age_s": 6}
+    own = arm("cand", limits=limits, sampling={"rate": 0.25}, scope={"tier": ["plus", "pro"]})
+    configured(desk.folder, "127.0.0.1:1", candidates=[own])
+    Ledger(desk.config.ledger.url).close()
+    said = desk.ask("explain", "cand").stdout
+    assert "sampled for cand: 0.25 of the conversations in which tier is plus or pro, by hash" in said
+    assert "in no row of the ledger and in no figure here" in said
+
+
+def test_explain_shows_the_sentinel_or_that_there_is_none(desk: Desk) -> None:
+    desk.fill(conversations(60, **NOW_AND_THEN))
+    assert "sentinel: none, as there is no control arm" in desk.ask("explain", "cand").stdout
+    answered, spoiled = desk.watched(), desk.watched(failures=every(3))
+    assert "sentinel: quiet after 600 conversations of control" in answered
+    assert "sentinel: ALARM (control_worse) by any_failure, raised after " in spoiled
+    assert spoiled.startswith("HOLD: ")
+    assert "cause: sentinel: production asked again (control) fails more often than production" in spoiled
+
+
+@pytest.mark.parametrize("command", ["status", "explain", "plan"])
+def test_a_slice_that_does_not_exist_is_an_error_that_names_the_field(desk: Desk, command: str) -> None:
+    """It would never be shown, and hold the candidate for ever."""
+    desk.fill([], guardrails=[{"kind": "failure", "name": "f", "margin": 0.05, "slices": ["tone_shit"]}])
+    result = desk.ask(command, "cand")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "gate.guardrails.0.slices.0: no slicer in use gives 'tone_shit'; there are: " in result.stderr
+
+
+def test_a_ledger_of_a_newer_version_is_an_error_and_no_verdict(desk: Desk) -> None:
+    desk.fill(conversations(3))
+    with closing(sqlite3.connect(desk.folder / "ledger.db")) as ledger, ledger:
+        ledger.execute("UPDATE ledger_version SET version_num = '0099'")
+    result = desk.ask("status", "cand")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "its schema is '0099'" in result.stderr
+    assert "upgrade Shadow" in result.stderr
 
 
 @pytest.mark.parametrize("command", ["status", "explain"])

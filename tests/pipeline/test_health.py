@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -20,6 +21,7 @@ import psutil
 import pytest
 
 from consumers import progress
+from consumers.comparator import TOPICS
 from consumers.health import Health
 from consumers.progress import StalledError
 from consumers.stream import Stream
@@ -27,6 +29,7 @@ from shadow import broker
 from shadow.events import CONTROL
 from shadow.metrics.catalogue import BY_NAME, CATALOGUE
 from shadow.metrics.exporter import Metrics
+from shadow.processes import Part, Tree, environment
 from shadow.topology import TURNS
 from tests.fixtures.brokers import config_for, free_ports
 from tests.fixtures.load import write_raw
@@ -41,7 +44,7 @@ class Probed(System):
     ports: dict[str, int]
 
     def launch(self, name: str) -> None:
-        kind, _, arm_name = name.partition(".")
+        kind, _, arm_name = name.partition("#")[0].partition(".")
         command = [sys.executable, "-m", "consumers", kind, "--config", str(self.file)]
         command += ["--metrics-port", str(self.ports[name])]
         with (self.folder / f"{name}.log").open("ab") as log:
@@ -115,7 +118,7 @@ def test_readiness_turns_with_what_happens(system: Probed, embedded: str) -> Non
     system.ready()
     for name in PARTS:
         kind = name.partition(".")[0]
-        expected = {each.name for each in CATALOGUE if kind in each.by and not each.planned}
+        expected = {each.name for each in CATALOGUE if kind in each.by}
         expected -= {"shadow_candidate_budget_usd"}  # this arm has none
         found = families(system.get(name, "/metrics")[1])
         counters = {each for each in expected if BY_NAME[each].kind == "counter"}
@@ -153,9 +156,10 @@ def test_readiness_turns_with_what_happens(system: Probed, embedded: str) -> Non
 
 
 DEAF = """
-import asyncio, sys
+import asyncio, pathlib, sys
 from aiokafka.consumer.fetcher import Fetcher
 from consumers import progress
+from consumers.comparator import TOPICS
 progress.STALL_S = progress.SILENT_S = 1.0
 heard = 0
 
@@ -166,29 +170,80 @@ async def fall_silent(self, *given, real=Fetcher._proc_fetch_request):
         await asyncio.sleep(3600)
     return await real(self, *given)
 
-Fetcher._proc_fetch_request = fall_silent
+_, config, port, marker = sys.argv
+if not pathlib.Path(marker).exists():  # once: who is started again hears
+    pathlib.Path(marker).touch()
+    Fetcher._proc_fetch_request = fall_silent
 from consumers.__main__ import main
-sys.argv = ["consumers", "comparator", "--config", sys.argv[1]]
+sys.argv = ["consumers", "comparator", "--config", config, "--metrics-port", port]
 sys.exit(main())
 """
 
 
-def test_a_process_that_stands_still_ends_for_whoever_restarts_it(system: Probed, embedded: str) -> None:
-    """A comparator whose client hears nothing more ends with 1 and says why; the next one goes on from its commit."""
-    log = system.folder / "deaf.log"
-    with log.open("wb") as output:
-        command = [sys.executable, "-W", "ignore", "-c", DEAF, str(system.file)]
-        deaf = subprocess.Popen(command, stdout=output, stderr=output, cwd=ROOT)
+def test_a_process_that_stands_still_is_started_again_and_nothing_is_lost(system: Probed, embedded: str) -> None:
+    """A comparator whose client hears nothing says so, ends with 1, is started again, and reads on from its commit.
+
+    The recorder, the mirror and the tree that starts it again are the real ones; so is the Faust worker that stalls.
+    """
+    system.launch("recorder")
+    system.launch(PARTS[-1])
+    command = [sys.executable, "-W", "ignore", "-c", DEAF, str(system.file), str(system.ports["comparator"])]
+    tree = Tree(environ=environment(), logs=system.folder)
+    tree.start(Part("deaf", [*command, str(system.folder / "was deaf")]))
+    said: set[str] = set()
+    restarts: list[str] = []
+    written, deadline = 0, time.monotonic() + 120
     try:
-        deadline = time.monotonic() + 60
-        while deaf.poll() is None:
-            write_raw([embedded], turns=10, rate=100, run=f"at{time.monotonic()}", twice=False, garbage=False)
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.5)
+        while not restarts:
+            written += write_turns(embedded, f"at{written}")
+            said.add(system.get("comparator", "/readyz")[1])
+            restarts += tree.check()
+            assert time.monotonic() < deadline, (system.folder / "deaf.log").read_text()
+            time.sleep(0.2)
+        assert "deaf ended with exit code 1" in restarts[0]
+        assert any("stalled: " in each for each in said), said
+        assert "stands_still" in (system.folder / "deaf.log").read_text()
+        system.until("comparator", lambda code, _: code == 200)
+        written += write_turns(embedded, "after")
+        report = system.settled(turns=written)
+        assert report.balanced
+        assert report.arms[CONTROL].outcomes == {"compared": written}
     finally:
-        deaf.kill()
-    assert deaf.wait() == 1
-    assert "stands_still" in log.read_text()
+        tree.stop()
+
+
+def write_turns(bootstrap: str, run: str) -> int:
+    write_raw([bootstrap], turns=10, rate=200, run=run, twice=False, garbage=False)
+    return 10
+
+
+def owned(system: Probed, name: str) -> set[tuple[str, str]]:
+    """The topics and partitions for which a process exports where it stands."""
+    text = system.get(name, "/metrics")[1]
+    return set(re.findall(r'^shadow_consumer_lag_records\{.*partition="(\d+)",topic="([^"]+)"', text, re.MULTILINE))
+
+
+def test_a_partition_that_another_process_has_taken_is_exported_by_it_alone(system: Probed, embedded: str) -> None:
+    """Two real comparators: each exports what it owns, the first drops what it lost, and gets it back at the end."""
+    system.ports |= dict(zip(("comparator#2",), free_ports(1), strict=True))
+    system.launch("comparator")
+    write_turns(embedded, "a")
+    every = {(str(number), topic) for number in range(4) for topic in TOPICS}
+    eventually(lambda: owned(system, "comparator") == every)
+    system.launch("comparator#2")
+    eventually(lambda: bool(owned(system, "comparator#2")))
+    first, second = owned(system, "comparator"), owned(system, "comparator#2")
+    assert first | second == every
+    assert not first & second
+    system.stop("comparator#2")
+    eventually(lambda: owned(system, "comparator") == every)
+
+
+def eventually(true: Callable[[], bool], timeout_s: float = 60) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
 
 
 async def test_a_stream_that_stands_still_is_noticed_and_ended(embedded: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,8 +79,9 @@ def verdicts(system: System) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def await_verdicts(system: System, count: int = 2 * len(SAID), timeout_s: float = 90) -> dict[Any, dict[str, Any]]:
+    """Once each pair has its verdict, which is written last; a pair of which only the score is there is under way."""
     deadline = time.monotonic() + timeout_s
-    while len(found := verdicts(system)) < count:
+    while len(found := {pair: said for pair, said in verdicts(system).items() if "judge_verdict" in said}) < count:
         assert time.monotonic() < deadline, f"{found}\n{system.log('judge')}\n{system.logs()}"
         assert system.processes["judge"].poll() is None, system.log("judge")
         time.sleep(0.3)
@@ -103,10 +104,12 @@ def test_a_right_judge_says_who_is_better_once_and_again_after_redelivery(
         assert found[pair]["judge_verdict"] == right, found
     assert found["a:0", "control"]["judge_worse"] == 1.0
     assert found["b:0", "echo"]["judge_worse"] == 0.0
-    assert "judge_worse" not in found["c:0", "echo"]  # no score is not zero
+    assert "judge_worse" not in found["c:0", "echo"]  # nobody was asked
+    assert found["c:0", "echo"]["judge_same"] == 0.0
     first = written(system)
     assert all(one.arm_revision and "judge " in (one.detail or "") for one in first)
-    assert {one.cost_usd for one in first if one.turn_id == "c:0" and one.arm == "echo"} == {0.0}
+    unasked = [one for one in first if (one.turn_id, one.arm) == ("c:0", "echo")]
+    assert {one.name: one.cost_usd for one in unasked} == {"judge_same": None, "judge_verdict": 0.0}
     # kill -9, and all comparisons delivered once more: nothing is asked or written again
     system.kill("judge")
     bootstrap = system.config.broker.bootstrap
@@ -140,7 +143,8 @@ def test_comparisons_do_not_wait_for_a_judge_that_is_down(made: Callable[..., Sy
     assert down.settled(turns=len(SAID)).balanced
     found = await_verdicts(down)
     assert {value["judge_verdict"] for value in found.values()} == {"provider_error", "identical"}
-    assert all("judge_worse" not in value for value in found.values())
+    assert all("judge_worse" not in value for value in found.values())  # no score is not zero
+    assert {pair for pair, value in found.items() if "judge_same" in value} == {("c:0", "echo")}
     down.kill("judge")
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from kafka import TopicPartition
 from kafka.errors import KafkaConnectionError
+from kafka.net.manager import KafkaConnectionManager
 
 from consumers import recorder as module
 from consumers.health import Health
@@ -171,12 +172,12 @@ def test_the_second_recorder_takes_over_within_the_same_counts(config: Config) -
     assert sum(metrics.registry.get_sample_value(name, label) or 0 for metrics in (first, second)) == 400
 
 
-@pytest.mark.parametrize("fault", ["raises", "stands still", "hangs"])
+@pytest.mark.parametrize("fault", ["raises", "stands still", "hangs", "hangs while it is made"])
 def test_a_client_that_fails_hangs_or_stands_still_is_replaced(
     config: Config, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     """kafka-python may raise from ``poll`` while a broker is away, never return, or join no group: the next records."""
-    real, made = module._consumer, []
+    real, bootstrap, made = module._consumer, KafkaConnectionManager.bootstrap, []
 
     def poll(**_: Any) -> dict[TopicPartition, list[Any]]:
         if fault == "raises":
@@ -186,9 +187,21 @@ def test_a_client_that_fails_hangs_or_stands_still_is_replaced(
         time.sleep(0.1)
         return {}
 
+    def connect(self: Any, *given: Any) -> Any:
+        """The recorder's own client hangs in its constructor; others connect."""
+        if self.config["client_id"] == RECORDER_GROUP:
+            self._net.run(self._net.sleep, 3_600)
+        return bootstrap(self, *given)
+
     def consumer(*given: Any) -> Any:
-        made.append(real(*given))
-        if len(made) == 1:
+        made.append(None)
+        if len(made) == 1 and fault == "hangs while it is made":
+            with monkeypatch.context() as patch:
+                patch.setattr("shadow.broker.connection.ANSWER_S", 1.0)
+                patch.setattr(KafkaConnectionManager, "bootstrap", connect)
+                return real(*given)
+        made[-1] = real(*given)
+        if len(made) == 1 and fault != "hangs while it is made":
             monkeypatch.setattr(made[0], "poll", poll)
         return made[-1]
 

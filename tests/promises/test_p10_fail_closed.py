@@ -18,6 +18,7 @@ END = START + COUNT * CONVERSATION_S + 300
 CONTROL: dict[str, Any] = {"arm": "control", "arm_revision": "k1"}
 FACTS = {"kind": "excess_divergence", "name": "facts", "measure": "facts", "margin": 0.05}
 FAILURE = {"kind": "failure", "name": "any_failure", "margin": 0.05}
+JUDGED = {"kind": "excess_divergence", "name": "judged", "measure": "judge", "margin": 0.05}
 SOLVED = {"kind": "score", "name": "solved", "outcome": "solved", "margin": 0.05}
 
 
@@ -39,6 +40,22 @@ def solved(until: int = COUNT) -> list[OutcomeRow]:
         OutcomeRow(f"{arm}{n}", f"c{n}:0", f"c{n}", arm, "solved", 1.0, START + n * CONVERSATION_S + 30)
         for n in range(until)
         for arm in ("production", "cand")
+    ]
+
+
+def verdicts(until: int = COUNT, *, worse: int = 10**9, silent: int = 10**9) -> list[OutcomeRow]:
+    """The judge's, on every first turn; of the candidate every nth is worse, or the judge could not say."""
+    found = [
+        OutcomeRow(f"j{arm}{n}", f"c{n}:0", f"c{n}", arm, "judge_worse", 0.0, START + n * CONVERSATION_S + 30)
+        for n in range(until)
+        for arm in ("control", "cand")
+    ]
+    gone = {f"jcand{n}" for n in range(1, until) if n % silent == 0}
+    bad = {f"jcand{n}" for n in range(1, until) if n % worse == 0}
+    return [
+        each._replace(value_number=1.0) if each.outcome_id in bad else each
+        for each in found
+        if each.outcome_id not in gone
     ]
 
 
@@ -78,9 +95,21 @@ CAUSES: dict[str, tuple[Callable[[], Ruling], str]] = {
         lambda: judged([*good(), *control(), *other({**CONTROL, "arm_revision": "k2"})], with_control=True),
         "control changed",
     ),
+    "sentinel, control worse": (
+        lambda: judged([*good(), *control(failures=every(3))], with_control=True),
+        "sentinel: production asked again (control) fails more often than production by 'any_failure'",
+    ),
+    "sentinel, a detector that is blind to control": (
+        lambda: judged([*good(), *control(production_failures=every(3))], with_control=True),
+        "sentinel: production asked again (control) fails less often than production by 'any_failure'",
+    ),
     "measure down": (
         lambda: judged([*good(**TO_400), *control(**MEASURED)], with_control=True, guardrails=[FAILURE, FACTS]),
         "measure down: 'facts' has scored nothing",
+    ),
+    "judge down": (
+        lambda: judged([*good(), *control(), *verdicts(400)], with_control=True, guardrails=[FAILURE, JUDGED]),
+        "judge down: it has judged nothing for 3600 s",
     ),
     "outcome silent": (
         lambda: judged([*good(), *solved(400)], guardrails=[FAILURE, SOLVED]),
@@ -110,6 +139,8 @@ def test_p10_the_same_candidate_is_promoted_without_the_cause() -> None:
     """Else the tests above would show nothing."""
     assert judged(good()).verdict == "PROMOTE"
     assert judged([*good(), *control()], with_control=True).verdict == "PROMOTE"
+    alike = control(failures=every(3), production_failures=lambda n, turn: every(3)(n + 1, turn))
+    assert judged([*good(), *alike], with_control=True).verdict == "PROMOTE"
     measured = [*good(**MEASURED), *control(**MEASURED)]
     assert judged(measured, with_control=True, guardrails=[FAILURE, FACTS]).verdict == "PROMOTE"
     assert judged([*good(), *solved()], guardrails=[FAILURE, SOLVED]).verdict == "PROMOTE"
@@ -139,3 +170,15 @@ def test_p10_a_doubt_stops_a_rejection_too_and_a_promotion_comes_back_with_trust
     assert verdicts[-2:] == ["PROMOTE", "HOLD"]
     session.feed(conversations(10, first=COUNT + 200))
     assert [change.verdict for change in session.advance(END + 13_000)][-1] == "PROMOTE"
+
+
+def test_p10_a_guardrail_on_the_judge_decides_by_its_verdicts() -> None:
+    """Equal: PROMOTE. Worse in a third, or so that the judge can say nothing in a third: REJECT. Identical is equal."""
+    rest = [*good(), *control()]
+    gate: dict[str, Any] = {"with_control": True, "guardrails": [FAILURE, JUDGED]}
+    assert judged([*rest, *verdicts()], **gate).verdict == "PROMOTE"
+    for bad in (verdicts(worse=3), verdicts(silent=3)):
+        ruling = judged([*rest, *bad], **gate)
+        assert (ruling.verdict, ruling.culprits) == ("REJECT", ("judged",))
+    same = [each._replace(name="judge_same") if each.arm == "cand" else each for each in verdicts()]
+    assert judged([*rest, *same], **gate).verdict == "PROMOTE"

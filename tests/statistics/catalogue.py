@@ -28,8 +28,8 @@ CYCLES = {2_000: 20_000, 5_000: 20_000, 20_000: 60_000}
 NIGHT_HARM = 0.04
 GRID_HORIZON = 60_000
 BUDGET = 0.001
-WATCHED = 5_000
-"""Conversations that the sentinel is watched for."""
+WATCHED, WATCHED_TURNS = 16_000, 100_000
+"""Conversations that the sentinel is watched for, and the turns that have them."""
 
 
 def informative() -> Population:
@@ -105,7 +105,8 @@ def alarms() -> Iterator[Scenario]:
     """The sentinel and the budget."""
     half = Population(BASE, BASE + MARGIN / 2, ICC)
     for name, whom in (("same", EQUAL), ("biased", EDGE), ("half biased", half)):
-        yield scenario(f"sentinel {name}", sentinel(whom, WATCHED, 32_000), whom, WATCHED)
+        run = sentinel(whom, WATCHED, WATCHED_TURNS)
+        yield scenario(f"sentinel {name}", run, whom, WATCHED, rows=20, share=0.5)
     for name, rate in (("edge", BUDGET), ("half", BUDGET / 2)):
         yield scenario(f"budget {name}", rare_events(rate, BUDGET, 40_000), rate, BUDGET, rows=500)
 

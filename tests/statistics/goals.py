@@ -152,11 +152,12 @@ def same(results: Results) -> Iterator[Figure]:
     what = f"equal, 2 %: promoted before it expires ({expires:,.0f} turns)"
     yield Figure("G11", what, (share(promoted, by=expires),), at_least=0.99)
     quiet = results["sentinel same"]
-    yield Figure("G11", "sentinel over 5,000 conversations, A/A: alarm", (share(quiet["alarm"]),), at_most=ALPHA)
+    yield Figure("G11", "sentinel over 100,000 turns, A/A: alarm", (share(quiet["alarm"]),), at_most=STRICT)
     yield Figure("G11", "REJECT at margin 0, A/A: fires", (share(quiet["reject_at_0"]),), at_most=ALPHA)
     for bias, name in (("1 pp", "biased"), ("0.5 pp", "half biased")):
         found = results[f"sentinel {name}"]["alarm"]
-        yield Figure("", f"control fails {bias} more: alarm within 5,000 conversations", (share(found),))
+        what = f"control fails {bias} more: alarm within 100,000 turns"
+        yield Figure("G11", what, (share(found),), at_least=0.95)
         yield Figure("", f"control fails {bias} more: median", (median(found, "conversations"),))
 
 

@@ -31,7 +31,7 @@ def replications(results: Mapping[str, Result]) -> str:
     """How many streams the figures rest on."""
     counts = [len(next(iter(each.values()))) for each in results.values()]
     few, most = min(counts), max(counts)
-    return f"{most:,} streams a line" if few == most else f"{most:,} streams a line, {few:,} at least with many cells"
+    return f"{most:,} streams a line" if few == most else f"{most:,} streams a line, {few:,} at least where one is long"
 
 
 def write(results: Mapping[str, Result], figures: Iterable[Figure], path: Path = DOCS) -> None:

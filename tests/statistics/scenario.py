@@ -167,15 +167,14 @@ def sentinel(population: Population, conversations: int, horizon: int) -> Run:
         plan = schedule(rng, rows, horizon)
         kept = slice(0, conversations)
         at = index(plan.turns, harm_of(rng, population, plan))[:, kept]
-        quiet = Population(population.production, population.production, population.icc)
-        empty = Sentinel.none_yet(bias=0.01, variance=quiet.variance_x())
+        empty = Sentinel.none_yet()  # as :class:`shadow.gate.watch.Watch` has it
         worse, better = (log_mixture(log_wealth(table, at), empty.weights) for table in sentinel_terms(empty))
         both = (np.exp(np.minimum(worse, 600)) + np.exp(np.minimum(better, 600))) / 2
         return {
-            "alarm": first(both >= 1 / ALPHA),
+            "alarm": first(both >= 1 / STRICT),
             "reject_at_0": first(worse >= -math.log(ALPHA)),
             "wrong_side": np.where(
-                (both >= 1 / ALPHA).any(axis=1) & (worse.max(axis=1) < better.max(axis=1)), 1, NEVER
+                (both >= 1 / STRICT).any(axis=1) & (worse.max(axis=1) < better.max(axis=1)), 1, NEVER
             ),
         }
 

@@ -13,6 +13,7 @@ import pytest
 
 from shadow.gate import budget
 from shadow.gate import guardrails as gate_cells
+from shadow.gate.assemble import TurnRows
 from shadow.gate.betting import spread5
 from shadow.gate.budget import EventCounts
 from shadow.gate.conversations import Closed
@@ -20,6 +21,8 @@ from shadow.gate.evidence import Paired, Tuning
 from shadow.gate.rules import Latch, Rule, Situation
 from shadow.gate.sentinel import Sentinel, watch
 from shadow.gate.verdict import decide
+from shadow.gate.watch import Watch
+from tests.fixtures import gate_rows
 from tests.statistics import vector
 from tests.statistics.population import Population
 from tests.statistics.rare import certified_at, rejected_up_to
@@ -127,19 +130,28 @@ def gate_verdicts(plan, harm, where, row, ends) -> dict[str, int]:
 @pytest.mark.parametrize("candidate", [BASE, 2 * BASE, BASE / 4])
 def test_the_sentinel_is_the_gates(candidate):
     plan, harm, _ = streams(candidate, 4)
-    empty = Sentinel.none_yet(bias=MARGIN, variance=EQUAL.variance_x())
+    empty, bench = Sentinel.none_yet(), gate_rows.experiment().gate.model_copy(update={"sentinel_alpha": ALPHA})
     worse, better = (vector.log_wealth(table, vector.index(plan.turns, harm)) for table in vector.sentinel_terms(empty))
     logs = [vector.log_mixture(wealth, empty.weights) for wealth in (worse, better)]
     alarms = vector.first((np.exp(logs[0]) + np.exp(logs[1])) / 2 >= 1 / ALPHA)
-    for row in range(len(harm)):
-        state, raised = empty, vector.NEVER
-        for look, (turns, each) in enumerate(zip(plan.turns[row].tolist(), harm[row].tolist(), strict=True), start=1):
+    for at in range(len(harm)):
+        state, raised, watched = empty, vector.NEVER, Watch(bench)
+        for look, (turns, each) in enumerate(zip(plan.turns[at].tolist(), harm[at].tolist(), strict=True), start=1):
             state = state.add(each / turns) if turns else state
+            watched.count(float(look), rows_of(turns, each))
             if raised == vector.NEVER and watch(state, alpha=ALPHA) is not None:
                 raised = look
-        assert state.worse == tuple(worse[:, row, -1].tolist())
-        assert state.better == tuple(better[:, row, -1].tolist())
-        assert raised == alarms[row]
+        assert state.worse == tuple(worse[:, at, -1].tolist())
+        assert state.better == tuple(better[:, at, -1].tolist())
+        assert raised == alarms[at] == (vector.NEVER if watched.alarm is None else watched.alarm.at)
+        assert watched.sentinels == [state]
+
+
+def rows_of(turns: int, harm: int) -> list[TurnRows]:
+    """A conversation of control's of so many turns and so much harm, as the ledger has it."""
+    side = "failures" if harm > 0 else "production_failures"
+    rows = [gate_rows.row(0, turn, **({side: ["refusal"]} if turn < abs(harm) else {})) for turn in range(turns)]
+    return [TurnRows(each, "valid", None, "valid", {}) for each in rows]
 
 
 @pytest.mark.parametrize("rate", [0.005, 0.02])

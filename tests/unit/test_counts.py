@@ -116,3 +116,26 @@ async def test_a_calls_duration_carries_its_trace() -> None:
 def test_openmetrics_shows_exemplars(metrics: Metrics) -> None:
     metrics.histogram("shadow_candidate_request_duration_seconds", "a").observe(0.3, {"trace_id": "abc"})
     assert '# {trace_id="abc"} 0.3' in generate_latest(metrics.registry).decode()
+
+
+def test_scores_are_counted_by_slice_and_by_the_measures_thresholds(metrics: Metrics) -> None:
+    """Alike at most at `agree`, apart above `diverge`, between the two in between; an abstention is none of them."""
+    document = {
+        "version": 1,
+        "production": {"owner": "o", "model": "m"},
+        "candidates": [{"name": "candidate", "owner": "billing", "adapter": ADAPTER}],
+        "comparator": {"measures": ["semantic"], "thresholds": {"semantic": {"agree": 0.1, "diverge": 0.4}}},
+    }
+    counts = Counts(Config.model_validate(document), metrics, ["tone_shift", "tool_use"])
+
+    def found(name: str) -> dict[str, float | None]:
+        cell = {"candidate": "candidate", "slice": name, "measure": "semantic"}
+        verdicts = ("agree", "between", "diverge")
+        return {each: value(metrics, "shadow_comparisons_total", **cell, verdict=each) for each in verdicts}
+
+    assert found("tool_use") == {"agree": 0, "between": 0, "diverge": 0}  # from the beginning
+    scores = [Score(value=0.1), Score(value=0.4), Score(value=0.41), Score(abstained="empty")]
+    for index, score in enumerate(scores):
+        counts.compared([comparison(index, measures={"semantic": score}, slices=["tone_shift"])])
+    assert found("tone_shift") == found("__all__") == {"agree": 1, "between": 1, "diverge": 1}
+    assert found("tool_use") == {"agree": 0, "between": 0, "diverge": 0}

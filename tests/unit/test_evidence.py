@@ -23,7 +23,7 @@ from shadow.promotion.verify import verify
 from shadow.promotion.worst import worst
 from tests.fixtures.evidence import judged, members, repacked
 from tests.fixtures.gate_ledger import configured, evaluator_of, store
-from tests.fixtures.gate_rows import experiment, row
+from tests.fixtures.gate_rows import EASY, START, conversations, every, experiment, row
 
 CONTROL = {
     "owner": "tests",
@@ -85,6 +85,41 @@ def test_a_bundle_holds_no_address_and_refuses_a_password(tmp_path: Path):
         leaky = configured(tmp_path, "127.0.0.1:1", candidates=[arm])
         with pytest.raises(BundleError, match="password"):
             seal(leaky, ledger, "cand", "e", time.time())
+
+
+def test_a_verdict_that_rests_on_the_judge_and_the_sentinel_replays_too(tmp_path: Path):
+    """The judge's revision is part of the experiment: another judge, another one; its address holds no password."""
+    gate = {
+        **EASY,
+        "max_age_s": 48 * 3600,
+        "guardrails": [{"kind": "excess_divergence", "name": "judged", "measure": "judge", "margin": 0.1}],
+    }
+    judge = {
+        "adapter": {"type": "openai", "base_url": "https://judge.example/v1", "model": "judge-1"},
+        "price": {"input_usd_per_million": 1, "output_usd_per_million": 1},
+        "usd_per_day": 1,
+    }
+    config = configured(tmp_path, "127.0.0.1:1", gate=gate, control=CONTROL, judge=judge)
+    revision = config.arm("control").revision
+    rows = [*conversations(60), *conversations(60, arm="control", arm_revision=revision, failures=every(2))]
+    with Ledger(config.ledger.url) as ledger:
+        store(ledger, rows, config, shift_s=time.time() - START - 24 * 3600)
+        first = seal(config, ledger, "cand", evaluator_of(config), time.time())
+        other = configured(
+            tmp_path,
+            "127.0.0.1:1",
+            gate=gate,
+            control=CONTROL,
+            judge={**judge, "adapter": {**judge["adapter"], "model": "judge-2"}},
+        )
+        second = seal(other, ledger, "cand", evaluator_of(other), time.time())
+        leaky = {**judge, "adapter": {**judge["adapter"], "base_url": "https://me:secret@judge.example/v1"}}
+        with pytest.raises(BundleError, match="password"):
+            seal(configured(tmp_path, "127.0.0.1:1", gate=gate, control=CONTROL, judge=leaky), ledger, "cand", "e", 1.0)
+    assert verify(first.data).report == first.report
+    assert first.report["sentinel"]["state"] == "control_worse"
+    assert first.report["experiment"] != second.report["experiment"]
+    assert any("judge down" in each["detail"] for each in first.report["reasons"])
 
 
 def test_a_verdict_that_rests_on_scores_replays_too(tmp_path: Path):

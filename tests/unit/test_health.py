@@ -109,7 +109,7 @@ def ask(port: int, path: str) -> tuple[int, str]:
 def test_the_server_answers_with_one_line_for_each_reason() -> None:
     reasons: list[str] = []
     [port] = free_ports(1)
-    serve("127.0.0.1", port, Metrics("test").registry, healthy=list, ready=lambda: reasons)
+    serve("127.0.0.1", port, Metrics("test"), healthy=list, ready=lambda: reasons)
     assert ask(port, "/readyz") == (200, "ok\n")
     reasons += ["ledger: locked", "stalled: 3"]
     assert ask(port, "/readyz") == (503, "ledger: locked\nstalled: 3\n")

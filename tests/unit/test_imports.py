@@ -62,6 +62,7 @@ PURE = (
     "shadow/failures/",
     "shadow/calibration.py",
     "shadow/labelled.py",
+    "shadow/doctor/",
     "shadow/health.py",
     "shadow/metrics/catalogue.py",
     "shadow/metrics/labels.py",

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import get_args
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, get_args
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as openmetrics_page
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_parse
+from prometheus_client.parser import text_string_to_metric_families as text_parse
 
 from shadow.metrics import labels
 from shadow.metrics.catalogue import BY_NAME, CATALOGUE, RUNTIME_SERIES, Process, series_bound
@@ -60,15 +65,6 @@ def test_the_wrong_number_of_labels_or_kind_is_refused() -> None:
         metrics.counter("shadow_failures", "a")
     with pytest.raises(TypeError, match="is not a gauge"):
         metrics.gauge("shadow_failures", "a", "timeout")
-
-
-def test_what_is_planned_cannot_be_exported() -> None:
-    planned = [family for family in CATALOGUE if family.planned]
-    assert planned
-    for family in planned:
-        values = [label.values[0] if label.values else "x" for label in family.labels]
-        with pytest.raises(ValueError, match="nobody exports it"):
-            Metrics("test").gauge(family.name, *values)
 
 
 def test_values_beyond_the_bound_fold_into_other_and_each_is_counted() -> None:
@@ -151,7 +147,7 @@ def test_the_bound_of_series_holds_for_full_registries() -> None:
     """A comparator with as many arms and measures as fit, and one more of each: not one series over the bound."""
     metrics, bounds = Metrics("test"), {"partition": 24}
     for family in CATALOGUE:
-        if "comparator" in family.by and not family.planned and family.labels:
+        if "comparator" in family.by and family.labels:
             fill(metrics, family)
     assert own_series(metrics) + RUNTIME_SERIES <= series_bound("comparator", bounds)
     assert own_series(metrics) > 0.8 * series_bound("comparator", bounds)
@@ -186,3 +182,65 @@ def test_the_taps_figures_stand_in_productions_own_registry() -> None:
     found = {family.name for family in registry.collect()}
     assert found == {family.name for family in CATALOGUE if family.by == ("tap",)}
     tap.close(0)
+
+
+def parsed(text: str, parse: Any) -> set[tuple[Any, ...]]:
+    """Every sample: name, labels, value, exemplar; and every family with its kind and help."""
+    found: set[tuple[Any, ...]] = set()
+    for family in parse(text):
+        if family.name.startswith("process_") or not family.samples:  # of this very instant; of nothing
+            continue
+        found.add((family.name, family.type, family.documentation))
+        for sample in family.samples:
+            exemplar = sample.exemplar and (tuple(sample.exemplar.labels.items()), sample.exemplar.value)
+            found.add((sample.name, tuple(sorted(sample.labels.items())), sample.value, exemplar))
+    return found
+
+
+PAGES = {
+    "openmetrics": (True, openmetrics_page, openmetrics_parse),
+    "text": (False, generate_latest, text_parse),
+}
+
+
+@pytest.mark.parametrize("form", PAGES)
+def test_a_page_says_what_prometheus_clients_own_says(form: str) -> None:
+    """Of every kind, with labels to be escaped, an exemplar, a function's value, infinity, and what was removed."""
+    modern, generate, parse = PAGES[form]
+    metrics = Metrics('odd"name\\with\nall')
+    metrics.prepare("shadow_failures", "a")
+    metrics.counter("shadow_failures", "a", "timeout").inc(3)
+    metrics.histogram("shadow_candidate_request_duration_seconds", "a").observe(0.7, {"trace_id": "4bf9"})
+    metrics.histogram("shadow_candidate_request_duration_seconds", 'b"').observe(99)
+    metrics.histogram("shadow_event_loop_lag_seconds").observe(0.002)
+    metrics.gauge("shadow_candidate_budget_usd", "a").set(float("inf"))
+    metrics.gauge("shadow_ready").set_function(lambda: 1)
+    metrics.gauge("shadow_candidate_paused", "gone").set(1)
+    for _ in range(2):  # the second time from remembered texts
+        page = metrics.page(modern=modern).decode()
+        assert parsed(page, parse) == parsed(generate(metrics.registry).decode(), parse)
+        assert page.endswith("# EOF\n") == modern
+        assert "process_resident_memory_bytes" in page
+        metrics.forget(candidate="gone")
+        metrics.counter("shadow_failures", "a", "timeout").inc()
+
+
+def test_a_page_is_made_while_others_count_and_come_and_go() -> None:
+    """From a thread of its own, with children that are bound and removed meanwhile: no error, no half line."""
+    metrics, stop = Metrics("test"), threading.Event()
+
+    def count() -> None:
+        while not stop.is_set():
+            for number in range(CANDIDATES):
+                metrics.prepare("shadow_failures", f"arm-{number}")
+                metrics.counter("shadow_failures", f"arm-{number}", "timeout").inc()
+                metrics.forget(candidate=f"arm-{number}")
+
+    with ThreadPoolExecutor(1) as pool:
+        counting = pool.submit(count)
+        try:
+            for _ in range(50):
+                list(openmetrics_parse(metrics.page(modern=True).decode()))
+        finally:
+            stop.set()
+        counting.result(30)

@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from functools import reduce
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from shadow.gate.betting import SCALE
 from shadow.gate.excess import GRID, STAKES, WEIGHTS, Excess, growth, steps
 from shadow.gate.guardrails import OVERALL
-from shadow.gate.noise_floor import NO_CONTROL, UNPAIRED, Measured, noise_floor
+from shadow.gate.noise_floor import NO_CONTROL, UNPAIRED, Measured, _excess, noise_floor
 
 ALPHA = 0.05
 
@@ -184,3 +185,9 @@ def test_any_partitioning_and_order_gives_the_same_bits(values, data):
         parts[data.draw(st.integers(0, len(parts) - 1))].append(value)
     merged = reduce(Excess.merge, [reduce(Excess.add, part, Excess()) for part in parts])
     assert merged == Excess.of(Counter(map(steps, values)), turns=len(values))
+
+
+@given(st.lists(st.integers(-GRID, GRID), max_size=30))
+def test_the_evidence_of_a_column_is_that_of_its_values(values: list[int]) -> None:
+    """To the bit: what is added up at once, and what is added up value by value."""
+    assert _excess(np.array(values, np.int64), turns=3) == Excess.of(Counter(values), turns=3)
