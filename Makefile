@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test lint bench evaluate simulate simulate-short render-page render deploy-tools lock clean
+.PHONY: setup demo test lint bench evaluate simulate simulate-short page history render-page render deploy-tools lock clean
 
 PAGE := dashboards/render/page
 
@@ -40,6 +40,12 @@ simulate: setup
 
 simulate-short: setup
 	$(BIN)/python -m tests.statistics --short $(ARGS)
+
+page: setup
+	$(BIN)/python -W ignore -m tests.observability.page $(ARGS)
+
+history: setup
+	$(BIN)/python -W ignore -m tests.observability.backfill $(ARGS)
 
 render-page: $(PAGE)/node_modules/.done
 	cd $(PAGE) && npm run --silent build

@@ -17,11 +17,11 @@ from aiokafka import TopicPartition
 from mode import Service
 
 from consumers.acks import OffsetTracker
-from consumers.asking import Asker
 from consumers.health import Health
 from consumers.records import Records
 from consumers.stream import Batch, Stream
 from shadow.adapters import Adapter
+from shadow.asking import Asker
 from shadow.config import JUDGE, Config, Judge
 from shadow.events import BrokenRecordError, Comparison, Outcome, Reply, Turn, decode
 from shadow.gate.settings import JUDGE_SAME, JUDGE_WORSE

@@ -13,19 +13,20 @@ from aiokafka import TopicPartition
 from mode import Service
 
 from consumers.acks import OffsetTracker
-from consumers.asking import Asker
 from consumers.control import ControlReader
 from consumers.counts import introduce
 from consumers.health import Health
 from consumers.stream import Batch, Stream, caught_up
 from shadow.adapters import Adapter
+from shadow.asking import Asker
 from shadow.config import Arm, Config
 from shadow.control import Command
-from shadow.events import BrokenRecordError, Failure, RecordRef, Reply, ShedReason, Turn, decode
+from shadow.events import BrokenRecordError, RecordRef, Reply, ShedReason, Turn, decode
 from shadow.metrics.exporter import Metrics
 from shadow.mirror.admission import Admission
+from shadow.mirror.replies import arm_reply
 from shadow.mirror.sampling import choose
-from shadow.topology import ARM_REPLIES, MAX_RECORD_BYTES, TURNS, mirror_group
+from shadow.topology import ARM_REPLIES, TURNS, mirror_group
 
 log = structlog.get_logger()
 
@@ -34,10 +35,6 @@ GRACE_S: Final = 5.0
 
 REMEMBERED: Final = 20_000
 """Turns per partition that are recognised when they are delivered a second time."""
-
-
-_REPLY: Final[dict[str, Any]] = {name: field.default for name, field in Reply.model_fields.items()}
-"""A reply's fields as they are when nothing else is said."""
 
 
 @dataclass(slots=True)
@@ -234,23 +231,15 @@ class Mirror(Service):  # type: ignore[misc]
     async def _write(self, item: _Item, **fields: Any) -> None:
         """Hand the reply to the producer; its turn is done when the broker has stored it."""
         turn, part = item.turn, item.part
-        reply = Reply.trusted(
-            **{
-                **_REPLY,
-                "turn_id": turn.turn_id,
-                "conversation_id": turn.conversation_id,
-                "arm": self._arm.name,
-                "arm_revision": self._revision,
-                "occurred_at": time.time(),
-                "turn_ref": RecordRef.trusted(partition=part.number, offset=item.offset),
-                **fields,
-            }
+        reply, value = arm_reply(
+            turn,
+            arm=self._arm.name,
+            revision=self._revision,
+            at_s=time.time(),
+            ref=RecordRef.trusted(partition=part.number, offset=item.offset),
+            said=fields,
         )
         self._admission.budget.spend(part.number, reply.cost_usd or 0.0, reply.occurred_at)
-        value = reply.to_json()
-        if len(value) > MAX_RECORD_BYTES:
-            too_long = Failure(kind="truncated", detail=f"a reply of {len(value)} bytes does not fit into a record")
-            value = reply.model_copy(update={"message": None, "failure": too_long}).to_json()
         write = await self._stream.producer.send(
             ARM_REPLIES, value, key=turn.conversation_id.encode(), partition=part.number
         )

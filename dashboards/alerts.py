@@ -1,15 +1,14 @@
 """Alerts: about a candidate, to the team that owns it; about the shadow's objectives and about the shadow, to its SREs.
 
-:func:`_finished` gives each alert its owner, its runbook and its dashboard. Ratios have a guard: below some traffic a
-share says nothing. Candidate alerts take ``team`` from ``shadow_candidate_info``.
+Ratios have a guard: below some traffic a share says nothing. Owner and links: :mod:`dashboards.alert`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from dashboards import rules
+from dashboards.alert import Alert, finished
 from dashboards.limits import (
     BEHIND_S,
     BURNS,
@@ -30,71 +29,15 @@ from dashboards.limits import (
     SILENT_TURNS,
     SLOW_CALLS,
     SLOW_FACTOR,
-    SRE,
     STALE_S,
     UNBALANCED_RATIO,
     UNBALANCED_TURNS,
     burn_limit,
 )
+from dashboards.site import HERE, Site
 
-Severity = Literal["page", "ticket", "none"]
-
-RUNBOOKS: Final = "deploy/runbooks"
-"""Where the runbooks lie in this repository."""
-
-OWNER: Final = "max by (cluster, candidate, team) (shadow_candidate_info)"
 DOWN: Final[tuple[str, ...]] = ("ShadowWorkersAbsent", "ShadowMirrorStopped")
 """While one of these fires, the shadow measures nothing: alerts about candidates say nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Links:
-    """Where an alert's links lead. ``runbooks`` stands before a file's name, ``grafana`` before ``/d/...``.
-
-    As they are, they are relative: a runbook to this repository, a dashboard to whatever shows the alert.
-    """
-
-    runbooks: str = RUNBOOKS
-    grafana: str = ""
-
-
-RELATIVE: Final = Links()
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """One alert. ``owned``: its expression has ``cluster`` and ``candidate``, and it goes to the candidate's owner."""
-
-    name: str
-    expression: str
-    severity: Severity
-    summary: str
-    description: str
-    dashboard: str
-    wait: str = ""
-    keep: str = ""
-    owned: bool = False
-    labels: tuple[tuple[str, str], ...] = ()
-
-
-def _finished(alert: Alert, links: Links = RELATIVE) -> dict[str, Any]:
-    """The rule as Prometheus reads it: owner, runbook and dashboard are added here and nowhere else."""
-    labels = {"severity": alert.severity, **dict(alert.labels)}
-    link = f"{links.grafana.rstrip('/')}/d/{alert.dashboard}"
-    expression = alert.expression
-    if alert.owned:
-        expression = f"(\n{expression}\n)\n* on (cluster, candidate) group_left (team)\n{OWNER}"
-        link += "?var-candidate={{ $labels.candidate }}"
-    else:
-        labels["team"] = SRE
-    rule: dict[str, Any] = {"alert": alert.name, "expr": expression}
-    if alert.wait:
-        rule["for"] = alert.wait
-    if alert.keep:
-        rule["keep_firing_for"] = alert.keep
-    annotations = {"summary": alert.summary, "description": alert.description}
-    runbook = f"{links.runbooks.rstrip('/')}/{alert.name}.md"
-    return {**rule, "labels": labels, "annotations": {**annotations, "runbook_url": runbook, "dashboard_url": link}}
 
 
 def _p95(series: str) -> str:
@@ -114,6 +57,7 @@ CANDIDATES: Final[tuple[Alert, ...]] = (
         "{{ $labels.candidate }} gave a reply with {{ $labels.kind }}.",
         "A failure that no rate excuses, in the last ten minutes. No customer saw it.",
         "shadow-candidate",
+        "Critical failures",
         keep="15m",
         owned=True,
     ),
@@ -126,6 +70,7 @@ CANDIDATES: Final[tuple[Alert, ...]] = (
         "{{ $labels.candidate }} fails {{ $value | humanizePercentage }} of its calls.",
         "Calls that timed out, were refused by the provider, or came back empty or broken, over an hour.",
         "shadow-candidate",
+        "Calls without an answer",
         wait="5m",
         owned=True,
     ),
@@ -140,6 +85,7 @@ CANDIDATES: Final[tuple[Alert, ...]] = (
         "{{ $labels.measure }}.",
         "Mean divergence from production over an hour, less that of production asked again. The gate decides.",
         "shadow-candidate",
+        "Divergence above the noise floor",
         wait="30m",
         owned=True,
     ),
@@ -153,6 +99,7 @@ CANDIDATES: Final[tuple[Alert, ...]] = (
         "{{ $labels.candidate }} takes {{ $value | humanizeDuration }} at the 95th percentile.",
         f"More than {SLOW_FACTOR:g} times production's, over an hour.",
         "shadow-candidate",
+        "Whole answer, p95",
         wait="30m",
         owned=True,
     ),
@@ -168,6 +115,7 @@ CANDIDATES: Final[tuple[Alert, ...]] = (
         "{{ $labels.candidate }} is not asked, while turns come in.",
         "Its mirror does not run, its breaker is open, its budget is spent, or its scope matches nothing.",
         "shadow-candidate",
+        "Calls",
         wait="10m",
         owned=True,
     ),
@@ -181,6 +129,7 @@ GATE: Final[tuple[Alert, ...]] = (
         "The gate last looked at {{ $labels.candidate }} {{ $value | humanizeDuration }} ago.",
         "Panels show an old verdict: do not promote by it.",
         "shadow-candidate",
+        "Age",
         wait="5m",
         owned=True,
     ),
@@ -193,6 +142,7 @@ GATE: Final[tuple[Alert, ...]] = (
         "{{ $labels.candidate }} was promoted, and the gate rejects it now.",
         "Customers see its replies. Consider the way back: the model before it is a candidate, and measured.",
         "shadow-candidate",
+        "Verdict",
         wait="5m",
         owned=True,
     ),
@@ -203,6 +153,7 @@ GATE: Final[tuple[Alert, ...]] = (
         "The gate cannot be scraped: panels have no verdicts.",
         "Nothing decides and nothing says so but this.",
         "shadow-exporter",
+        "Targets",
         wait="5m",
     ),
     Alert(
@@ -212,6 +163,7 @@ GATE: Final[tuple[Alert, ...]] = (
         "Production asked again does not fail as often as production: the instruments differ between the arms.",
         "Every candidate that is held against this control is on HOLD until somebody has found out why.",
         "shadow-candidate",
+        "Sentinel",
     ),
     Alert(
         "ShadowCoverageLow",
@@ -220,6 +172,7 @@ GATE: Final[tuple[Alert, ...]] = (
         "Only {{ $value | humanizePercentage }} of the turns of {{ $labels.candidate }} count for its verdict.",
         "The gate holds while pairs are missing: they may be the hard ones.",
         "shadow-candidate",
+        "Coverage",
         wait="30m",
     ),
 )
@@ -237,6 +190,7 @@ def _burns(name: str, objective: str, series: Any, what: str) -> list[Alert]:
             f"{{{{ $value | humanizePercentage }}}} in {long}; {1 - OBJECTIVES[objective]:.1%} is allowed "
             f"in {PERIOD_DAYS} days.",
             "shadow-objectives",
+            f"{objective.title()}: missed",
             wait=wait,
             labels=(("long", long), ("short", short)),
         )
@@ -259,6 +213,7 @@ META: Final[tuple[Alert, ...]] = (
         "Always fires: it shows that alerts arrive.",
         "Somebody outside must notice when it stops.",
         "shadow-exporter",
+        "Watchdog",
     ),
     Alert(
         "ShadowWorkersAbsent",
@@ -267,6 +222,7 @@ META: Final[tuple[Alert, ...]] = (
         "No process of the shadow can be scraped.",
         "Production is not touched by it; nothing is measured.",
         "shadow-pipeline",
+        "Ready",
         wait="5m",
     ),
     Alert(
@@ -277,6 +233,7 @@ META: Final[tuple[Alert, ...]] = (
         "No mirror reads turns, and turns come in.",
         "No arm is asked; the turns expire without a comparison.",
         "shadow-pipeline",
+        "Turns read by mirrors",
         wait="10m",
     ),
     Alert(
@@ -286,6 +243,7 @@ META: Final[tuple[Alert, ...]] = (
         "{{ $labels.instance }} of {{ $labels.job }} cannot be scraped.",
         "One process is away or hangs; its own alerts are silent, for they stand on what it exports.",
         "shadow-exporter",
+        "Targets",
         wait="10m",
     ),
     Alert(
@@ -295,6 +253,7 @@ META: Final[tuple[Alert, ...]] = (
         "{{ $labels.instance }} has not been ready for a quarter of an hour.",
         "Its /readyz says why, one line a reason.",
         "shadow-pipeline",
+        "Ready",
         wait="15m",
     ),
     Alert(
@@ -304,6 +263,7 @@ META: Final[tuple[Alert, ...]] = (
         "{{ $labels.group }} is {{ $value | humanizeDuration }} behind on {{ $labels.topic }}.",
         "What it has read last reached the broker so long ago.",
         "shadow-pipeline",
+        "Behind",
         wait="10m",
     ),
     Alert(
@@ -313,6 +273,7 @@ META: Final[tuple[Alert, ...]] = (
         "The queue in front of {{ $labels.stage }} is {{ $value | humanizePercentage }} full.",
         "What is behind it is too slow for the traffic: the oldest turns will be shed, or wait.",
         "shadow-pipeline",
+        "Queues",
         wait="10m",
     ),
     Alert(
@@ -325,6 +286,7 @@ META: Final[tuple[Alert, ...]] = (
         "{{ $labels.candidate }}: sampled turns and outcomes differ by {{ $value | humanizePercentage }}.",
         "Each sampled turn must end in exactly one outcome. `shadow audit` says which are missing or double.",
         "shadow-pipeline",
+        "Conservation",
         wait="30m",
     ),
     Alert(
@@ -334,6 +296,7 @@ META: Final[tuple[Alert, ...]] = (
         "The Tap in production gives up records: {{ $labels.reason }}.",
         "Production is not touched by it; these turns are not evaluated, and nothing else knows of them.",
         "shadow-pipeline",
+        "Given up by the Tap",
     ),
     Alert(
         "ShadowSeriesNearLimit",
@@ -343,6 +306,7 @@ META: Final[tuple[Alert, ...]] = (
         "{{ $labels.instance }} exports {{ $value | humanize }} samples.",
         f"At {SAMPLE_LIMIT:,} Prometheus refuses the whole scrape.",
         "shadow-exporter",
+        "Samples of a scrape",
         wait="15m",
     ),
     Alert(
@@ -352,6 +316,7 @@ META: Final[tuple[Alert, ...]] = (
         "{{ $labels.label }} of {{ $labels.metric }} has reached its bound.",
         "Further values are counted together as `__other__`: panels of single ones miss them.",
         "shadow-exporter",
+        "Overflown labels",
     ),
 )
 
@@ -359,12 +324,12 @@ ALERTS: Final[tuple[Alert, ...]] = (*OBJECTIVE, *CANDIDATES, *META, *GATE)
 NAMES: Final[tuple[str, ...]] = tuple(dict.fromkeys(alert.name for alert in ALERTS))
 
 
-def groups(links: Links = RELATIVE) -> list[dict[str, Any]]:
+def groups(site: Site = HERE) -> list[dict[str, Any]]:
     """The groups of alerts that stand on what processes export today."""
     named = {"shadow-objectives.alerts": OBJECTIVE, "shadow-candidates.alerts": CANDIDATES, "shadow.alerts": META}
-    return [{"name": name, "rules": [_finished(alert, links) for alert in alerts]} for name, alerts in named.items()]
+    return [{"name": name, "rules": [finished(alert, site) for alert in alerts]} for name, alerts in named.items()]
 
 
-def gate_groups(links: Links = RELATIVE) -> list[dict[str, Any]]:
+def gate_groups(site: Site = HERE) -> list[dict[str, Any]]:
     """The groups that need the gate's exporter: in a file of their own, to be loaded once it runs."""
-    return [{"name": "shadow-gate.alerts", "rules": [_finished(alert, links) for alert in GATE]}]
+    return [{"name": "shadow-gate.alerts", "rules": [finished(alert, site) for alert in GATE]}]

@@ -15,23 +15,10 @@ from typing import Any, Final
 
 import yaml
 
-from dashboards import (
-    alerts,
-    candidate,
-    compare,
-    decisions,
-    exporter,
-    fleet,
-    kubernetes,
-    objectives,
-    pipeline,
-    routes,
-    rules,
-    slices,
-)
-from dashboards.alerts import RELATIVE, RUNBOOKS, Links
+from dashboards import alerts, kubernetes, routes, rules
+from dashboards.boards import BOARDS
 from dashboards.documents import to_json
-from dashboards.panels import Board
+from dashboards.site import HERE, RUNBOOKS, Site, quicker
 from shadow.config import Config, ConfigError, load
 
 GENERATED: Final = Path(__file__).parent / "generated"
@@ -40,31 +27,23 @@ DEMO: Final = str(resources.files("shadow.simulate").joinpath("demo.yaml"))
 """Whose owners the committed routes have: `--config` names your own."""
 
 
-BOARDS: Final[tuple[Board, ...]] = (
-    fleet.BOARD,
-    candidate.BOARD,
-    slices.BOARD,
-    compare.BOARD,
-    pipeline.BOARD,
-    objectives.BOARD,
-    decisions.BOARD,
-    exporter.BOARD,
-)
-
-
 def to_yaml(document: dict[str, Any]) -> str:
     """As Prometheus and Alertmanager read it."""
     return NOTICE + yaml.safe_dump(document, sort_keys=False, width=120, allow_unicode=True)
 
 
-def files(config: Config, links: Links = RELATIVE) -> Iterator[tuple[str, str]]:
+def files(config: Config, site: Site = HERE) -> Iterator[tuple[str, str]]:
     """Name and text of every generated file."""
-    consumers, gate = [*rules.groups(), *alerts.groups(links)], alerts.gate_groups(links)
-    yield "rules.yml", to_yaml({"groups": consumers})
-    yield "rules-gate.yml", to_yaml({"groups": gate})
-    yield kubernetes.RULES, to_yaml(kubernetes.rule([*consumers, *gate]))
+    consumers, gate = [*rules.groups(), *alerts.groups(site)], alerts.gate_groups(site)
+    documents = {
+        "rules.yml": {"groups": consumers},
+        "rules-gate.yml": {"groups": gate},
+        kubernetes.RULES: kubernetes.rule([*consumers, *gate]),
+        "alertmanager.yml": routes.configuration(config, site.webhook),
+    }
+    for name, document in documents.items():
+        yield name, to_yaml(quicker(document, site.faster))
     yield "kustomization.yaml", to_yaml(kubernetes.kustomization([board.uid for board in BOARDS]))
-    yield "alertmanager.yml", to_yaml(routes.configuration(config))
     for board in BOARDS:
         yield f"{board.uid}.json", to_json(board)
 
@@ -73,17 +52,24 @@ def main() -> int:
     """Write every file; 2 for a configuration that cannot be used."""
     parser = argparse.ArgumentParser(prog="python -m dashboards.build", description=__doc__)
     parser.add_argument("--config", default=DEMO, help="whose owners get alerts (default: the demo's)")
-    parser.add_argument("--runbooks", default=RUNBOOKS, help="URL of the folder of runbooks (default: %(default)s)")
-    parser.add_argument("--grafana", default="", help="URL of Grafana, for an alert's link to its dashboard")
     parser.add_argument("--out", type=Path, default=GENERATED, help="folder to write to")
+    parser.add_argument("--grafana", default="", metavar="URL", help="where Grafana is, for the links of alerts")
+    parser.add_argument("--runbooks", default=RUNBOOKS, metavar="URL", help=f"where runbooks are (default: {RUNBOOKS})")
+    parser.add_argument(
+        "--webhook", default="", metavar="URL", help="send every alert there, {receiver} being who gets it"
+    )
+    parser.add_argument(
+        "--faster", type=float, default=1.0, metavar="N", help="a rehearsal: every window and wait N times shorter"
+    )
     given = parser.parse_args()
+    site = Site(given.grafana.rstrip("/"), given.runbooks.rstrip("/"), given.webhook, given.faster)
     try:
         config = load(given.config, environ=os.environ)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
     given.out.mkdir(parents=True, exist_ok=True)
-    for name, text in files(config, Links(given.runbooks, given.grafana)):
+    for name, text in files(config, site):
         (given.out / name).write_text(text, encoding="utf-8")
     return 0
 

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator
 from typing import Any, Final
 
-from dashboards.panels import ARM, BLUE, CLEAR, CLUSTER, NEUTRAL, WIDTH, Board, Panel, Query, Step
+from dashboards.panels import ARM, BLUE, CARRIED, CLEAR, CLUSTER, NEUTRAL, ORANGE, WIDTH, Board, Panel, Query, Step
 
 with warnings.catch_warnings():
     # its newer model is for a Grafana that few have; importing the one that all have warns
@@ -118,10 +118,11 @@ def _targets(panel: Panel) -> Iterator[tuple[str, Query]]:
 
 def _link(panel: Panel) -> Any:
     """To another dashboard, at the same time, about the same candidate where this is about one."""
-    by_row = panel.kind == "table" and any("candidate" in query.expression for query in panel.queries)
-    one = any("{{candidate}}" in query.legend for query in panel.queries)
-    place = "${__data.fields.candidate}" if by_row else "${__field.labels.candidate}"
-    about = f"&var-candidate={place}" if by_row or one else ""
+    by_row = panel.kind == "table"
+    told = "".join(query.expression if by_row else query.legend for query in panel.queries)
+    carried = [name for name in CARRIED.get(panel.link, ()) if (name if by_row else f"{{{{{name}}}}}") in told]
+    place = "__data.fields" if by_row else "__field.labels"
+    about = "".join(f"&var-{name}=${{{place}.{name}}}" for name in carried)
     url = f"/d/{panel.link}?${{cluster:queryparam}}{about}&${{__url_time_range}}"
     return grafana.DashboardLink(f"Open {panel.link}").url(url)
 
@@ -163,13 +164,19 @@ def _variable(name: str, label: str, query: str) -> Any:
 
 
 def _annotations(made: Any, arm: str) -> Any:
-    """Decisions and new builds: what changed when a line bends."""
+    """Decisions, new revisions of arms, and new builds: what changed when a line bends."""
     decisions = f"max by (candidate, decision) (shadow_decision_timestamp_seconds{{{arm}}}) * 1000"
     builds = f"max by (version) (shadow_build_info{{{CLUSTER}}} unless shadow_build_info{{{CLUSTER}}} offset 5m)"
     decided = grafana.AnnotationQuery().name("Decisions").datasource(DATASOURCE).enable(True).icon_color("purple")
     decided = decided.expr(decisions).use_value_for_time(True).title_format("{{decision}}: {{candidate}}").step("10s")
+    revisions = " unless ".join(
+        f"max by (candidate, revision) (shadow_candidate_info{{{arm}}}{before})" for before in ("", " offset 5m")
+    )
+    revised = grafana.AnnotationQuery().name("New revisions").datasource(DATASOURCE).enable(True).icon_color(ORANGE)
+    revised = revised.expr(revisions).title_format("{{candidate}} is now {{revision}}").step("60s")
     built = grafana.AnnotationQuery().name("New builds").datasource(DATASOURCE).enable(True).icon_color(BLUE)
-    return made.annotation(decided).annotation(built.expr(builds).title_format("build {{version}}").step("60s"))
+    made = made.annotation(decided).annotation(revised)
+    return made.annotation(built.expr(builds).title_format("build {{version}}").step("60s"))
 
 
 def document(board: Board) -> dict[str, Any]:

@@ -19,6 +19,13 @@ LEGEND: Final = 6
 CLUSTER: Final = 'cluster=~"$cluster"'
 ARM: Final = f'{CLUSTER},candidate=~"$candidate"'
 
+CARRIED: Final = {
+    "shadow-candidate": ("candidate",),
+    "shadow-decisions": ("candidate",),
+    "shadow-slices": ("candidate", "guardrail", "slice"),
+}
+"""What a link to a dashboard says of the series that was clicked: its variables, if the legend names them."""
+
 BLUE, GREEN, ORANGE, RED, CLEAR = "blue", "green", "orange", "red", "transparent"
 NEUTRAL: Final = "#8ea3bf"
 """Of numbers that have no limit: left to itself, Grafana paints whatever reaches 80 red."""

@@ -40,15 +40,22 @@ def _equals(label: str, *values: str) -> str:
     return f"{label}=~{json.dumps('|'.join(map(re.escape, values)))}"
 
 
-def _receivers(team: str) -> list[dict[str, Any]]:
+def _receivers(team: str, webhook: str) -> list[dict[str, Any]]:
     """A team's two receivers: what wakes somebody, and what waits for the morning."""
     name = slug(team)
+    if webhook:
+        return [_posting(f"{name}-page", webhook), _posting(f"{name}-ticket", webhook)]
     slack = {"api_url_file": f"{SECRETS}/{name}/slack-url", "channel": f"#{name}", "send_resolved": True}
     pagerduty = {"routing_key_file": f"{SECRETS}/{name}/pagerduty-key", "send_resolved": True}
     return [
         {"name": f"{name}-page", "pagerduty_configs": [pagerduty], "slack_configs": [slack]},
         {"name": f"{name}-ticket", "slack_configs": [slack], "email_configs": [{"to": f"{name}@mail.invalid"}]},
     ]
+
+
+def _posting(name: str, webhook: str) -> dict[str, Any]:
+    url = webhook.replace("{receiver}", name)
+    return {"name": name, "webhook_configs": [{"url": url, "send_resolved": True}]}
 
 
 def _route(team: str) -> dict[str, Any]:
@@ -72,8 +79,8 @@ def _inhibitions() -> list[dict[str, Any]]:
     ]
 
 
-def configuration(config: Config) -> dict[str, Any]:
-    """The whole file."""
+def configuration(config: Config, webhook: str = "") -> dict[str, Any]:
+    """The whole file; ``webhook`` as in :class:`~dashboards.site.Site`."""
     assert set(DOWN) <= set(NAMES)  # noqa: S101 (an inhibition by an alert that does not exist would hold nothing)
     watchdog = {
         "matchers": [_equals("alertname", "ShadowWatchdog")],
@@ -83,7 +90,8 @@ def configuration(config: Config) -> dict[str, Any]:
         "repeat_interval": "5m",
     }
     everyone = teams(config)
-    deadman = {"name": DEADMAN, "webhook_configs": [{"url": "https://deadman.invalid/shadow", "send_resolved": False}]}
+    outside = webhook.replace("{receiver}", DEADMAN) or "https://deadman.invalid/shadow"
+    deadman = {"name": DEADMAN, "webhook_configs": [{"url": outside, "send_resolved": False}]}
     return {
         "global": {"smtp_smarthost": "smtp.invalid:587", "smtp_from": "shadow@mail.invalid"},
         "route": {
@@ -95,5 +103,5 @@ def configuration(config: Config) -> dict[str, Any]:
             "routes": [watchdog, *map(_route, everyone)],
         },
         "inhibit_rules": _inhibitions(),
-        "receivers": [deadman, *(receiver for team in everyone for receiver in _receivers(team))],
+        "receivers": [deadman, *(receiver for team in everyone for receiver in _receivers(team, webhook))],
     }

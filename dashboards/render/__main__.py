@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
-from dashboards.build import BOARDS
+from dashboards.boards import BOARDS
 from dashboards.documents import to_json
 from dashboards.render import programs, traffic
 from dashboards.render.browser import Shot, Span, address, faults, look

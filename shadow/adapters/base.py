@@ -15,7 +15,8 @@ class Answer:
     """What an arm answered, as far as the adapter knows it; the mirror adds latency, cost and attempts.
 
     ``finish_reason`` stands in ``gen_ai.finish_reasons`` too. ``truncated_by_limit``: the arm would have gone on, but
-    the reply was cut at ``limits.max_reply_bytes``; its finish reason is then ``length``.
+    the reply was cut at ``limits.max_reply_bytes``; its finish reason is then ``length``. ``latency_s`` is of recorded
+    answers alone: what it took when it was given.
     """
 
     message: Message
@@ -23,6 +24,7 @@ class Answer:
     time_to_first_token_s: float | None = None
     gen_ai: GenAI = field(default_factory=GenAI)
     truncated_by_limit: bool = False
+    latency_s: float | None = None
 
 
 @runtime_checkable

@@ -23,7 +23,8 @@ class PythonCallable:
 
     The function may be async, or plain: it then runs in a thread, at most ``limits.max_in_flight`` at once, and a
     cancelled call goes on in its thread until it returns. It gives a :class:`Message`, text or an :class:`Answer`.
-    Tools are seen only if the arm's ``tools`` is ``record``.
+    Tools are seen only if the arm's ``tools`` is ``record``. A function's attribute ``prepare``, if it has one, is
+    called with the settings before any turn: what takes long to load must not be the first turn's time-out.
     """
 
     def __init__(self, arm: Arm, *, environ: Mapping[str, str]) -> None:
@@ -32,7 +33,9 @@ class PythonCallable:
             raise AdapterConfigError(f"arm {arm.name!r}: adapter.type is {arm.adapter.type!r}; use 'callable'")
         self._arm = arm
         self._target = arm.adapter.target
-        self._function = partial(_load(arm.name, self._target), **arm.adapter.settings)
+        function = _load(arm.name, self._target)
+        _prepare(arm, function)
+        self._function = partial(function, **arm.adapter.settings)
         self._async = inspect.iscoroutinefunction(self._function)
         self._threads = ThreadPoolExecutor(arm.limits.max_in_flight, thread_name_prefix=f"arm-{arm.name}")
 
@@ -81,6 +84,18 @@ class PythonCallable:
             gen_ai=answer.gen_ai.model_copy(update={"finish_reasons": [CUT]}),
             truncated_by_limit=True,
         )
+
+
+def _prepare(arm: Arm, function: Callable[..., Any]) -> None:
+    prepare = getattr(function, "prepare", None)
+    if prepare is None or not isinstance(arm.adapter, CallableAdapter):
+        return
+    try:
+        prepare(**arm.adapter.settings)
+    except Exception as error:
+        raise AdapterConfigError(
+            f"arm {arm.name!r}: adapter.target {arm.adapter.target!r} cannot be prepared with its settings ({error})"
+        ) from error
 
 
 def _load(arm: str, target: str) -> Callable[..., Any]:

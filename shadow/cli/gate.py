@@ -39,16 +39,22 @@ HOUR_S: Final = 3_600
 SAID: Final = {"PROMOTE": "may replace production", "HOLD": "not yet", "REJECT": "must not replace production"}
 
 
-class _Gate(click.Group):
+class Verdicts(click.Command):
     """Wrong use ends with 1: click's 2 would read as HOLD."""
 
     def make_context(self, *args: Any, **more: Any) -> click.Context:
+        """As click does."""
         with _wrong_use():
             return super().make_context(*args, **more)
 
     def invoke(self, ctx: click.Context) -> Any:
+        """As click does."""
         with _wrong_use():
             return super().invoke(ctx)
+
+
+class _Gate(Verdicts, click.Group):
+    """The same for all commands of the group."""
 
 
 @contextmanager
@@ -193,7 +199,7 @@ def lines_of(found: dict[str, Any], *, most: int = MOST_REASONS) -> Iterator[str
         yield f"  and {len(reasons) - most} more: shadow gate explain {name}"
     for each in found["cells"]:
         if each["name"] in found["culprits"] and each["estimate"] is not None:
-            yield f"  {each['name']}: {_estimate(each)}"
+            yield f"  {each['name']}: {estimate(each)}"
     if verdict == "HOLD":
         yield from _waits(found)
     if found["scope"]:
@@ -204,7 +210,8 @@ def _lacks(reason: dict[str, str]) -> bool:
     return reason["why"] == "evidence"
 
 
-def _estimate(cell: dict[str, Any]) -> str:
+def estimate(cell: dict[str, Any]) -> str:
+    """A cell's estimate with its interval, in words."""
     within = "" if cell["lower"] is None else f" ({cell['lower']:+.4f} to {cell['upper']:+.4f})"
     return f"{cell['estimate']:+.4f}{within}, margin {cell['margin']:.4f}, {cell['conversations']} conversations"
 

@@ -17,6 +17,7 @@ from shadow.config import DEFAULT_PATH, ENV_CONFIG, Config, ConfigError, load
 COMMANDS: Final[dict[str, str]] = {
     # command: module that holds a click command of that name (dashes become underscores)
     "audit": "audit",
+    "backtest": "backtest",
     "broker": "broker",
     "check": "check",
     "control": "control",

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 import time
-import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final, Literal
 
 from shadow.simulate.draw import log_normal
 from shadow.simulate.replay import MalformedError, Step, steps
+from shadow.spool import lines
 from shadow.tap import Tap
 
 Pace = Literal["real", "none"] | float
@@ -91,7 +89,7 @@ class Player:
 
     def _read(self, files: Sequence[str], limit: int | None, run_id: str | None) -> Iterator[list[Step]]:
         for file in files:
-            for number, line in enumerate(_lines(file), 1):
+            for number, line in enumerate(lines(file), 1):
                 if limit is not None and self.played.conversations >= limit:
                     return
                 if not line.strip():
@@ -211,15 +209,6 @@ def _side_by_side(conversations: Iterable[list[Step]]) -> Iterator[Step]:
         if conversation:
             yield conversation.popleft()
             open_ones.append(conversation)
-
-
-def _lines(file: str) -> Iterator[bytes]:
-    """The lines of a file, unpacked if it ends in ``.gz``. Raises :class:`OSError`, also for a broken archive."""
-    with Path(file).open("rb") as raw:
-        try:
-            yield from gzip.GzipFile(fileobj=raw) if file.endswith(".gz") else raw
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise OSError(f"{file}: broken gzip archive ({error})") from None
 
 
 def _sleep_until(at: float) -> None:

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from dashboards.build import BOARDS, GENERATED
+from dashboards.boards import BOARDS
+from dashboards.build import GENERATED
 from shadow.topology import TOPOLOGY
 from tests.deploy import peers, pods, schemas
 from tests.fixtures.manifests import DEPLOY, OVERLAY, built, of, read, run, tool

@@ -10,26 +10,67 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dashboards.panels import LEGEND
-from tests.observability.simulated import CANDIDATES
+from tests.observability.story import CANDIDATES
 
-BUILT_IN = {"__rate_interval": "5m", "__interval": "1m", "__range": "1h"}
-SHOWN_S = 300
+BUILT_IN = {"__rate_interval": "5m", "__interval": "1m"}
+SHOWN_S = 300.0
+STEP_S = 15.0
 VARIABLE = re.compile(r"\$\{?(\w+)(?::\w+)?\}?")
 PLACE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
-MAY_BE_EMPTY = re.compile(r"(> 0|== [12])\)?$")
+MAY_BE_WELL = ("Lost by arm", "Overflown labels")
+"""Panels of what is wrong, with nothing to say of the last minutes of the story."""
+
+MAY_BE_EMPTY = re.compile(r"(> 0|== [12])\)?$|^(sum|max) by [^{]*ALERTS\{")
 """A panel of what is wrong says nothing of an arm with which nothing is."""
 
 
 class Live:
-    """One server, at ``host:port``, asked at one time."""
+    """One server, at ``host:port``, asked at one time; a course is that of the ``shown_s`` seconds before it."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        now: float | None = None,
+        candidates: Sequence[str] = CANDIDATES,
+        shown_s: float = SHOWN_S,
+        step_s: float = STEP_S,
+        range_: str = "1h",
+    ) -> None:
         self.address = address
-        self.now = time.time()
+        self.now = time.time() if now is None else now
+        self._candidates = candidates
+        self._shown_s = shown_s
+        self._step_s = step_s
+        self._range = range_
+
+    def again(self) -> Live:
+        """The same, asked now."""
+        return self.at(time.time())
+
+    def at(self, now: float, *, shown_s: float | None = None) -> Live:
+        """The same, asked at another time, and of another length of time."""
+        shown_s = self._shown_s if shown_s is None else shown_s
+        range_ = self._range if shown_s == self._shown_s else f"{shown_s:.0f}s"
+        more: dict[str, Any] = {"candidates": self._candidates, "step_s": self._step_s, "range_": range_}
+        return Live(self.address, now=now, shown_s=shown_s, **more)
+
+    def answers(self, document: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
+        """Each panel's title and what one of its targets brings, for all candidates together."""
+        variables, _ = self._variables(document)
+        for panel in document["panels"]:
+            for target in panel.get("targets", ()):
+                yield panel["title"], self._series(target, filled(target["expr"], variables))
+
+    def annotations(self, document: Mapping[str, Any]) -> dict[str, list[Any]]:
+        """The series of each annotation, by its name."""
+        variables, _ = self._variables(document)
+        listed = document["annotations"]["list"]
+        return {each["name"]: self._series({}, filled(each["expr"], variables)) for each in listed}
 
     def ask(self, path: str, **query: Any) -> Any:
         """The answer's data. Raises :class:`ValueError` with Prometheus's own words."""
@@ -45,23 +86,29 @@ class Live:
         """The series of an instant query."""
         return list(self.ask("query", query=expression, time=self.now)["result"])
 
-    def faults(self, document: Mapping[str, Any]) -> list[str]:
-        """What is wrong with a dashboard, for all candidates together and for each alone."""
+    def faults(self, document: Mapping[str, Any], *, calm: bool = False) -> list[str]:
+        """What is wrong with a dashboard, for all candidates together and for each alone.
+
+        ``calm``: nothing is wrong with any of them now, so panels of what is wrong may be empty for all, too.
+        """
         variables, found = self._variables(document)
         chosen = [variables]
         if "candidate" in variables:
-            chosen += [{**variables, "candidate": candidate} for candidate in CANDIDATES]
+            chosen += [{**variables, "candidate": candidate} for candidate in self._candidates]
         for panel in document["panels"]:
             for number, each in enumerate(chosen if panel["type"] != "row" else ()):
                 who = each.get("candidate", "") if number else "All"
-                found += [f"{panel['title']} ({who}): {fault}" for fault in self._panel(panel, each, single=number > 0)]
+                found += [
+                    f"{panel['title']} ({who}): {fault}"
+                    for fault in self._panel(panel, each, single=calm or number > 0)
+                ]
         for annotation in document["annotations"]["list"]:
             found += [f"annotation {annotation['name']}: {fault}" for fault in self._annotation(annotation, variables)]
         return found
 
     def _variables(self, document: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
         """Each variable's value for All: its options, as one regular expression."""
-        values: dict[str, str] = {}
+        values = {"__range": self._range}
         found = []
         for each in document["templating"]["list"]:
             if each["type"] != "query":
@@ -84,7 +131,8 @@ class Live:
             except ValueError as error:
                 yield f"{ref}: {error}"
                 continue
-            if not series and not (single and MAY_BE_EMPTY.search(expression)):
+            well = single or panel["title"] in MAY_BE_WELL
+            if not series and not (well and MAY_BE_EMPTY.search(expression)):
                 yield f"{ref}: no data"
             wanted = PLACE.findall(target.get("legendFormat", ""))
             for label in wanted:
@@ -101,7 +149,7 @@ class Live:
     def _series(self, target: Mapping[str, Any], expression: str) -> list[Any]:
         if target.get("instant"):
             return self.values(expression)
-        span = {"start": self.now - SHOWN_S, "end": self.now, "step": 15}
+        span = {"start": self.now - self._shown_s, "end": self.now, "step": self._step_s}
         return list(self.ask("query_range", query=expression, **span)["result"])
 
     def _annotation(self, annotation: Mapping[str, Any], variables: Mapping[str, str]) -> Iterator[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from dashboards import check, rules
-from dashboards.build import BOARDS
+from dashboards.boards import BOARDS
 from dashboards.documents import document
 from dashboards.limits import thresholds
 from dashboards.panels import Board
@@ -67,3 +68,29 @@ def test_every_link_leads_to_a_dashboard() -> None:
     found = [url for board in BOARDS for panel in document(board)["panels"] for url in links(panel)]
     assert found
     assert {url.removeprefix("/d/").partition("?")[0] for url in found} <= known
+
+
+def test_a_link_says_what_was_clicked_in_words_that_its_target_knows() -> None:
+    """From a cell to its slice: candidate, guardrail and slice go along; no variable that the target has not."""
+    variables = {board.uid: {each["name"] for each in document(board)["templating"]["list"]} for board in BOARDS}
+    carried = set()
+    for board in BOARDS:
+        for panel in document(board)["panels"]:
+            for url in links(panel):
+                target = url.removeprefix("/d/").partition("?")[0]
+                names = set(re.findall(r"var-(\w+)=", url))
+                legends = "".join(each["legendFormat"] for each in panel["targets"])
+                rows = "".join(each["expr"] for each in panel["targets"]) if panel["type"] == "table" else ""
+                assert names <= variables[target], url
+                assert all(f"{{{{{name}}}}}" in legends or name in rows for name in names), url
+                carried |= {(target, name) for name in names}
+    assert {("shadow-slices", name) for name in ("candidate", "guardrail", "slice")} <= carried
+    assert ("shadow-candidate", "candidate") in carried
+
+
+def test_every_dashboard_shows_what_changed_when_a_line_bends(board: Board) -> None:
+    """Decisions, revisions of arms, and deploys of the shadow, each on its own day and by name."""
+    found = {each["name"]: each for each in document(board)["annotations"]["list"]}
+    assert list(found) == ["Decisions", "New revisions", "New builds"]
+    assert found["Decisions"]["useValueForTime"]
+    assert all(each["enable"] and each["datasource"]["uid"] == "${datasource}" for each in found.values())

@@ -7,9 +7,12 @@ from typing import Any
 
 import yaml
 
-from dashboards.alerts import NAMES, Links
+from dashboards.alerts import NAMES
+from dashboards.boards import BOARDS
 from dashboards.build import DEMO, GENERATED, files
+from dashboards.documents import document
 from dashboards.limits import GATE_JOB, JOB, SAMPLE_LIMIT, SCRAPE_S
+from dashboards.site import Site
 from shadow.config import load
 from shadow.processes import consumer_parts
 from tests.fixtures import prometheus
@@ -56,10 +59,25 @@ def test_grafana_gets_a_data_source_and_dashboards_that_nobody_edits() -> None:
     assert provider["allowUiUpdates"] is False
 
 
+def test_an_exemplar_leads_to_its_trace() -> None:
+    """By the label that arms' latencies carry; provisioning takes ``$$`` for a dollar."""
+    [source] = read(DEPLOY / "grafana" / "provisioning" / "datasources" / "prometheus.yml")["datasources"]
+    [trace] = source["jsonData"]["exemplarTraceIdDestinations"]
+    assert trace["name"] == "trace_id"
+    assert trace["url"].endswith("$${__value.raw}")
+    asked = [target for board in BOARDS for panel in document(board)["panels"] for target in panel.get("targets", ())]
+    shown = [target["expr"] for target in asked if target["exemplar"]]
+    assert shown
+    assert all("shadow_candidate_" in each and "_bucket" in each for each in shown)
+
+
 def test_an_alerts_links_lead_where_the_build_was_told() -> None:
     """In both forms of the rules; what is not about links stays as it is."""
-    config, links = load(DEMO, environ={}), Links("https://git.example/runbooks/", "https://grafana.example/")
-    plain, told = dict(files(config)), dict(files(config, links))
+    config, site = (
+        load(DEMO, environ={}),
+        Site(runbooks="https://git.example/runbooks", grafana="https://grafana.example"),
+    )
+    plain, told = dict(files(config)), dict(files(config, site))
     assert {name for name in plain if plain[name] != told[name]} == {
         "rules.yml",
         "rules-gate.yml",

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from dashboards import alerts, rules
+from dashboards import alerts, rules, site
+from dashboards.alert import Alert, finished
+from dashboards.boards import BOARDS
 from dashboards.build import DEMO, GENERATED, files
+from dashboards.documents import document
 from dashboards.limits import BURNS, OBJECTIVES, SRE
 from shadow.config import load
 from tests.fixtures import prometheus
 from tests.observability.alert_cases import CASES, Case, attempts, info, outcomes, series
 
 BURN_NAMES = {"ShadowEvaluationBudgetBurn", "ShadowFreshnessBudgetBurn"}
-RUNBOOKS = Path(__file__).parents[2] / alerts.RUNBOOKS
+RUNBOOKS = Path(__file__).parents[2] / site.RUNBOOKS
 WRITTEN = dict(files(load(DEMO, environ={})))
 RULE_FILES = ("rules.yml", "rules-gate.yml")
 
@@ -46,11 +50,11 @@ def written() -> dict[str, Any]:
 def promtool(folder: Path, *cases: dict[str, Any], documents: dict[str, Any] | None = None) -> None:
     """Run unit tests against the rules as they are generated, but every five minutes: a tenth of the time."""
     names = []
-    for name, document in (documents or written()).items():
-        for group in document["groups"]:
+    for name, rule_file in (documents or written()).items():
+        for group in rule_file["groups"]:
             group["interval"] = "5m"
             names.append(group["name"])
-        (folder / name).write_text(yaml.safe_dump(document))
+        (folder / name).write_text(yaml.safe_dump(rule_file))
     test = {
         "rule_files": list(RULE_FILES),
         "evaluation_interval": "5m",
@@ -160,6 +164,15 @@ def test_without_any_data_only_absence_speaks(tmp_path: Path) -> None:
     promtool(tmp_path, case("nothing", [], *tests))
 
 
+[FAILING_PANEL] = [
+    panel["id"]
+    for board in BOARDS
+    if board.uid == "shadow-candidate"
+    for panel in document(board)["panels"]
+    if panel["title"] == "Calls without an answer"
+]
+
+
 def test_the_words_of_an_alert_are_filled_in(tmp_path: Path) -> None:
     """Summary and links name the candidate and the value, as a person will read them."""
     expected = {
@@ -170,6 +183,7 @@ def test_the_words_of_an_alert_are_filled_in(tmp_path: Path) -> None:
             "over an hour.",
             "runbook_url": "deploy/runbooks/ShadowCandidateFailing.md",
             "dashboard_url": "/d/shadow-candidate?var-candidate=c1",
+            "panel_url": f"/d/shadow-candidate?viewPanel={FAILING_PANEL}&var-candidate=c1",
         },
     }
     alert = {"eval_time": "2h", "alertname": "ShadowCandidateFailing", "exp_alerts": [expected]}
@@ -192,9 +206,10 @@ def test_divergence_is_judged_against_the_control_arm(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("alert", alerts.ALERTS, ids=lambda alert: f"{alert.name}-{dict(alert.labels).get('long', '')}")
-def test_an_alert_has_an_owner_a_runbook_and_a_dashboard(alert: alerts.Alert) -> None:
-    rule = alerts._finished(alert)
+def test_an_alert_has_an_owner_a_runbook_a_dashboard_and_a_panel(alert: Alert) -> None:
+    rule = finished(alert, site.HERE)
     assert ("team" in rule["labels"]) != alert.owned
-    assert rule["annotations"]["runbook_url"] == f"{alerts.RUNBOOKS}/{alert.name}.md"
+    assert rule["annotations"]["runbook_url"] == f"{site.RUNBOOKS}/{alert.name}.md"
     assert rule["annotations"]["dashboard_url"].startswith("/d/shadow-")
+    assert re.match(rf"/d/{alert.dashboard}\?viewPanel=\d+(&var-candidate=|$)", rule["annotations"]["panel_url"])
     assert "group_left (team)" in rule["expr"] if alert.owned else True

@@ -9,10 +9,11 @@ import click
 import pytest
 
 from dashboards import alerts, check, rules
+from dashboards.site import RUNBOOKS
 from shadow.cli import main as shadow_command
 
 ROOT = Path(__file__).parents[2]
-FILES = sorted((ROOT / alerts.RUNBOOKS).glob("*.md"))
+FILES = sorted((ROOT / RUNBOOKS).glob("*.md"))
 RECORDED = check.recorded_labels(rules.groups())
 PARTS = ["Meaning", "Impact", "Diagnosis", "Action", "Escalation"]
 

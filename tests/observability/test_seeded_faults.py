@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from dashboards import check, rules
-from dashboards.build import BOARDS, GENERATED
+from dashboards.boards import BOARDS
+from dashboards.build import GENERATED
 from dashboards.documents import document
 from dashboards.limits import thresholds
 from tests.fixtures import prometheus
@@ -50,11 +51,11 @@ def defaults(title: str, **values: Any) -> Change:
     return lambda board: panel(title)(board)["fieldConfig"]["defaults"].update(values)
 
 
-def annotates(old: str, new: str) -> Change:
+def annotates(old: str, new: str, number: int = 0) -> Change:
     def change(board: dict[str, Any]) -> None:
-        first = board["annotations"]["list"][0]
-        assert old in first["expr"]
-        first["expr"] = first["expr"].replace(old, new)
+        found = board["annotations"]["list"][number]
+        assert old in found["expr"]
+        found["expr"] = found["expr"].replace(old, new)
 
     return change
 

@@ -47,9 +47,9 @@ def test_broker_says_where_it_listens_and_stops_when_told(tmp_path: Path, how: s
     with shadow(tmp_path, "broker", "--port", str(port)) as process:
         assert process.stdout is not None
         assert f"listens on 127.0.0.1:{port}" in process.stdout.readline()
-        wait_ready([f"127.0.0.1:{port}"], 5)
+        wait_ready([f"127.0.0.1:{port}"], 30)
         process.send_signal(how)
-        assert process.wait(5) == 0
+        assert process.wait(30) == 0
     with pytest.raises(BrokerError):
         wait_ready([f"127.0.0.1:{port}"], 0.5)
 
@@ -57,7 +57,7 @@ def test_broker_says_where_it_listens_and_stops_when_told(tmp_path: Path, how: s
 def test_broker_says_in_one_line_that_its_port_is_taken(embedded: str, tmp_path: Path) -> None:
     port = embedded.partition(":")[2]
     with shadow(tmp_path, "broker", "--port", port) as process:
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (1, "")
     assert err.startswith(f"Error: port {port} on 127.0.0.1 cannot be used")
     assert err.count("\n") == 1
@@ -82,7 +82,7 @@ def test_topics_says_in_one_line_that_no_broker_answers(tmp_path: Path) -> None:
     file = tmp_path / "shadow.yaml"
     file.write_text(f"version: 1\nproduction: {{owner: o, model: m}}\nbroker: {{url: '127.0.0.1:{port}'}}\n")
     with shadow(tmp_path, "--config", str(file), "topics") as process:
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (1, "")
     assert err.startswith(f"Error: no answer from Kafka at 127.0.0.1:{port}")
     assert err.count("\n") == 1
@@ -119,7 +119,7 @@ def test_the_kafka_command_says_ready_and_stops_all_it_started(tmp_path: Path, k
         assert process.stdout is not None
         assert process.stdout.readline() == f"ready 127.0.0.1:{port}\n"
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     with pytest.raises(BrokerError):
         wait_ready([f"127.0.0.1:{port}"], 0.5)
 
@@ -134,4 +134,4 @@ def test_the_kafka_command_names_a_missing_java(tmp_path: Path) -> None:
         result.stderr
         == "kafka: java is not installed: apt-get install default-jre-headless (or your system's package of it)\n"
     )
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30

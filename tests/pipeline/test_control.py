@@ -58,7 +58,7 @@ def asked_to_hang(meter: Path) -> list[str]:
 
 def control(system: System, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "shadow.cli", "--config", str(system.file), "control", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
 
 
 def say(tap: Tap, conversation: str, turns: int, **fields: Any) -> None:
@@ -88,7 +88,7 @@ def replies(system: System, name: str) -> dict[str, Reply]:
     return {each.turn_id: each for each in found if each.arm == name}
 
 
-def until(true: Callable[[], bool], system: System, timeout_s: float = 45) -> None:
+def until(true: Callable[[], bool], system: System, timeout_s: float = 120) -> None:
     deadline = time.monotonic() + timeout_s
     while not true():
         assert time.monotonic() < deadline, system.logs()

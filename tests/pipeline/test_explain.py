@@ -51,7 +51,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
             made.start_all()
             made.settled(turns=2)
             with Ledger(made.config.ledger.url) as ledger:
-                deadline = time.monotonic() + 30
+                deadline = time.monotonic() + 90
                 while not ledger.outcomes_of(TURN):
                     assert time.monotonic() < deadline, made.logs()
                     time.sleep(0.2)

@@ -52,10 +52,10 @@ class Probed(System):
                 command + (["--arm", arm_name] if arm_name else []), stdout=log, stderr=log, cwd=ROOT
             )
 
-    def get(self, name: str, path: str) -> tuple[int, str]:
-        """Status and body; (0, the error) if the process does not answer within two seconds."""
+    def get(self, name: str, path: str, timeout_s: float = 20) -> tuple[int, str]:
+        """Status and body; (0, the error) if the process does not answer in time."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[name]}{path}", timeout=2) as response:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[name]}{path}", timeout=timeout_s) as response:
                 return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -63,7 +63,7 @@ class Probed(System):
         except OSError as error:
             return 0, str(error)
 
-    def until(self, name: str, true: Callable[[int, str], bool], timeout_s: float = 60) -> str:
+    def until(self, name: str, true: Callable[[int, str], bool], timeout_s: float = 120) -> str:
         deadline = time.monotonic() + timeout_s
         while True:
             code, body = self.get(name, "/readyz")
@@ -126,7 +126,7 @@ def test_readiness_turns_with_what_happens(system: Probed, embedded: str) -> Non
 
     # a process that is stopped does not answer; when it goes on it is as before, and nothing has ended it
     os.kill(system.processes["comparator"].pid, signal.SIGSTOP)
-    assert system.get("comparator", "/readyz")[0] == 0
+    assert system.get("comparator", "/readyz", 2)[0] == 0
     os.kill(system.processes["comparator"].pid, signal.SIGCONT)
     system.ready("comparator")
 
@@ -271,7 +271,7 @@ async def test_a_stream_that_stands_still_is_noticed_and_ended(embedded: str, mo
         await asyncio.to_thread(publish, config.broker.bootstrap)
         await until(lambda: any(line.startswith("stalled: ") for line in health.why_not_ready()))
         with pytest.raises(StalledError, match="records wait"):
-            await asyncio.wait_for(watch, 30)
+            await asyncio.wait_for(watch, 90)
     finally:
         reading.cancel()
         watch.cancel()
@@ -297,7 +297,7 @@ async def read(stream: Stream) -> None:
             await stream.look({})
 
 
-async def until(true: Callable[[], bool], timeout_s: float = 30) -> None:
+async def until(true: Callable[[], bool], timeout_s: float = 90) -> None:
     deadline = time.monotonic() + timeout_s
     while not true():
         assert time.monotonic() < deadline

@@ -78,7 +78,7 @@ def verdicts(system: System) -> dict[tuple[str, str], dict[str, Any]]:
     return found
 
 
-def await_verdicts(system: System, count: int = 2 * len(SAID), timeout_s: float = 90) -> dict[Any, dict[str, Any]]:
+def await_verdicts(system: System, count: int = 2 * len(SAID), timeout_s: float = 150) -> dict[Any, dict[str, Any]]:
     """Once each pair has its verdict, which is written last; a pair of which only the score is there is under way."""
     deadline = time.monotonic() + timeout_s
     while len(found := {pair: said for pair, said in verdicts(system).items() if "judge_verdict" in said}) < count:
@@ -116,7 +116,7 @@ def test_a_right_judge_says_who_is_better_once_and_again_after_redelivery(
     for record in list(broker.read(bootstrap, COMPARISONS)):
         broker.publish(bootstrap, COMPARISONS, [(record.key, record.value, ())], partition=record.partition)
     system.start("judge")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while sum(broker.lag(bootstrap, "shadow.judge", [COMPARISONS]).values()):
         assert time.monotonic() < deadline, system.log("judge")
         time.sleep(0.5)
@@ -165,7 +165,7 @@ def test_a_spent_budget_ends_the_asking_also_in_a_new_process(base: str, made: C
     broker.publish(bootstrap, TURNS, [(b"a", extra.to_json(), ())])
     broker.publish(bootstrap, REPLIES, [(b"a", answer.to_json(), ())])
     system.start("judge")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while not (late := [one for one in written(system) if one.turn_id == "a:1" and one.name == "judge_verdict"]):
         assert time.monotonic() < deadline, system.log("judge")
         time.sleep(0.3)

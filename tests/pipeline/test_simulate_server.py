@@ -37,7 +37,7 @@ def serving(*options: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
             yield found.group(), process
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(30)
 
 
 @pytest.fixture(scope="module")
@@ -221,14 +221,14 @@ def test_a_taken_port_is_one_line_and_sigterm_ends_it(base: str) -> None:
     port = base.rpartition(":")[2]
     code = "from shadow.cli import main; main()"
     command = [sys.executable, "-c", code, "simulate", "serve", "--port", port]
-    taken = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    taken = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert taken.returncode == 1
     assert taken.stderr.splitlines() == [
         f"Error: port {port} on 127.0.0.1 cannot be used (Address already in use); choose another with --port"
     ]
     with serving("--port", "0") as (_, process):
         process.send_signal(signal.SIGTERM)
-        assert process.wait(5) == 0
+        assert process.wait(30) == 0
 
 
 def test_it_listens_where_it_is_told_to() -> None:

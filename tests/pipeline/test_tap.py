@@ -42,7 +42,7 @@ def topics(bootstrap: str) -> str:
     return bootstrap
 
 
-def until(true: Callable[[], bool], timeout_s: float = 30.0) -> None:
+def until(true: Callable[[], bool], timeout_s: float = 90.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not true():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -78,7 +78,7 @@ def test_records_arrive_decodable_in_order_once_and_whole_conversations_on_one_p
         with tap.call(conversation_id=f"c{index % 20}", messages=BODY, turn_index=index // 20) as call:
             call.reply("hello")
     tap.outcome(conversation_id="c0", turn_id="c0:0", name="solved", value=True)
-    assert tap.flush(30)
+    assert tap.flush(60)
     stats = tap.stats()
     assert (stats.sent, stats.queued, stats.queued_bytes, stats.dropped) == (801, 0, 0, {})
     partitions = defaultdict(set)
@@ -100,7 +100,7 @@ def test_threads_share_a_tap_and_each_conversation_keeps_its_order(embedded: str
         thread.start()
     for thread in threads:
         thread.join()
-    assert tap.flush(30)
+    assert tap.flush(60)
     found = arrived(embedded)
     assert len(found) == 8
     for records in found.values():
@@ -115,7 +115,7 @@ def test_a_broker_that_comes_later_gets_what_waited(tmp_path: Path, taps: Callab
     process = start_embedded(port, tmp_path / "broker.log")
     try:
         topics(f"127.0.0.1:{port}")
-        assert tap.flush(30)
+        assert tap.flush(60)
         assert [event.turn_index for _, event in arrived(f"127.0.0.1:{port}")["c"]] == list(range(300))
     finally:
         process.terminate()
@@ -141,7 +141,7 @@ def test_a_broker_killed_in_mid_stream_and_another_on_its_port(tmp_path: Path, t
     topics(address)
     tap = taps(address)
     unhurried(tap, 100, "before")
-    assert tap.flush(30)
+    assert tap.flush(60)
     unhurried(tap, 500, "during")
     first.kill()
     first.wait(10)
@@ -175,7 +175,7 @@ def test_a_broker_that_accepts_and_never_answers_costs_the_caller_nothing(taps: 
         assert (stats.queued, stats.sent, stats.dropped) == (500, 0, {"queue_full": 1_500})
         begin = time.monotonic()
         tap.close(1)
-        assert time.monotonic() - begin < 3
+        assert time.monotonic() - begin < 10
         assert tap.stats().dropped == {"queue_full": 1_500, "closed": 500}
 
 
@@ -210,7 +210,7 @@ def test_a_client_that_hangs_or_stands_still_is_replaced_and_nothing_is_lost(
         unhurried(tap, 200)
         until(lambda: bool(made))
         unhurried(tap, 200, "later")
-        assert tap.flush(30)
+        assert tap.flush(60)
         stats = tap.stats()
         assert (stats.sent, stats.dropped, stats.clients_replaced) == (400, {}, 1)
         assert len(made) == 2
@@ -221,7 +221,7 @@ def test_a_client_that_hangs_or_stands_still_is_replaced_and_nothing_is_lost(
     finally:
         released.set()
     unhurried(tap, 20, "after")
-    assert tap.flush(10)
+    assert tap.flush(60)
     assert [event.turn_index for _, event in arrived(embedded)["after"]] == list(range(20))
     assert tap.stats().sent == 420
 
@@ -236,7 +236,7 @@ def test_a_busy_or_absent_broker_makes_no_client_be_replaced(
         topics(f"127.0.0.1:{port}")
         tap = taps(f"127.0.0.1:{port}")
         unhurried(tap, 10)
-        assert tap.flush(30)
+        assert tap.flush(60)
         process.send_signal(signal.SIGSTOP)
         unhurried(tap, 10)
         time.sleep(8)  # another client cannot connect either
@@ -260,7 +260,7 @@ def test_personal_data_does_not_reach_the_broker(
         with tap.call(conversation_id="c", messages=messages, turn_index=index) as call:
             call.reply(f"We wrote to ada{index}@mail.example")
     tap.turn(conversation_id="c", messages=[{"role": "user", "content": "number 5547848968"}], turn_index=50)
-    assert tap.flush(30)
+    assert tap.flush(60)
     assert (tap.stats().sent, tap.stats().dropped) == (100, {"unsure": 1})
     found = [record.value for topic in (topology.TURNS, topology.REPLIES) for record in read([embedded], topic)]
     assert len(found) == 100
@@ -299,13 +299,13 @@ from shadow.tap import producer as client
 BODY = {BODY!r}
 tap = Tap({embedded!r})
 tap.turn(conversation_id="parent", messages=BODY, turn_index=0)
-assert tap.flush(30)
+assert tap.flush(60)
 tap.turn(conversation_id="parent", messages=BODY, turn_index=1)
 child = os.fork()
 name = "parent" if child else "child"
 for index in range(2, 50):
     tap.turn(conversation_id=name, messages=BODY, turn_index=index)
-assert tap.flush(30), tap.stats()
+assert tap.flush(60), tap.stats()
 if not child:
     tap.close()
     os._exit(0)

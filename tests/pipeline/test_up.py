@@ -86,7 +86,7 @@ class Up:
 
     def ask(self, *arguments: str) -> Any:
         """A command's JSON; its exit code must be 0."""
-        done = subprocess.run(**self.command(*arguments, capture_output=True, text=True, timeout=60), check=False)
+        done = subprocess.run(**self.command(*arguments, capture_output=True, text=True, timeout=120), check=False)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
@@ -98,7 +98,7 @@ class Up:
         found = [json.loads(line) for line in self.lines() if line.startswith("{")]
         return [line for line in found if line.get("event") == event]
 
-    def until(self, true: Callable[[], Any], timeout_s: float = 60) -> None:
+    def until(self, true: Callable[[], Any], timeout_s: float = 120) -> None:
         deadline = time.monotonic() + timeout_s
         while not true():
             assert time.monotonic() < deadline, "\n".join(self.lines()[-40:])
@@ -108,7 +108,7 @@ class Up:
         """Until comparator and mirrors own their partitions."""
         self.until(lambda: {line["process"] for line in self.said("partitions_assigned")} >= set(PARTS[1:-1]))
 
-    def ended(self, timeout_s: float = 60) -> int:
+    def ended(self, timeout_s: float = 120) -> int:
         assert self.process is not None
         return self.process.wait(timeout_s)
 
@@ -151,7 +151,7 @@ def talk(up: Up, run: str) -> None:
 
 def families(port: int) -> set[str]:
     """The names of the metric families that a part exports."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as response:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as response:
         text = response.read().decode()
     assert re.search(
         rf'^shadow_build_info\{{process="[a-z.]+",version="{re.escape(__version__)}"\}} 1.0$', text, re.MULTILINE
@@ -175,7 +175,7 @@ def test_it_runs_shows_itself_mends_itself_and_stops(make_up):
     up.start()
     up.await_members()
     talk(up, "first")
-    report = up.ask("audit", "--wait", "60", "--json")
+    report = up.ask("audit", "--wait", "90", "--json")
     assert (report["balanced"], report["in_flight"], report["turns"]) == (True, 0, TURNS)
 
     # metrics: each part on its own port, with names of the catalogue and no others
@@ -208,7 +208,7 @@ def test_it_runs_shows_itself_mends_itself_and_stops(make_up):
     assert line["what"].startswith("comparator ended with signal SIGKILL")
     assert line["what"].endswith("started again")
     talk(up, "second")
-    report = up.ask("audit", "--wait", "60", "--json")
+    report = up.ask("audit", "--wait", "90", "--json")
     assert (report["balanced"], report["in_flight"], report["turns"]) == (True, 0, 2 * TURNS)
     assert len(up.said("part_died")) == 1
 
@@ -231,7 +231,7 @@ def test_its_parts_die_with_it(make_up):
     assert len(children) == len(PARTS) + 1
     up.process.send_signal(signal.SIGKILL)
     up.process.wait()
-    gone, left = psutil.wait_procs(children, 10)
+    gone, left = psutil.wait_procs(children, 30)
     assert not left
     assert len(gone) == len(children)
 
@@ -245,7 +245,7 @@ def test_it_can_be_stopped_before_it_is_up(make_up, moment):
     children = up.children()
     up.process.terminate()
     assert up.ended() in (0, -signal.SIGTERM)
-    _, left = psutil.wait_procs(children, 10)
+    _, left = psutil.wait_procs(children, 30)
     assert not left
 
 

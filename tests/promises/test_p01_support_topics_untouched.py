@@ -58,7 +58,7 @@ def serving(endpoint: Endpoint) -> Iterator[str]:
 
     thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(60)
     try:
         yield f"http://127.0.0.1:{bound[0]}/v1"
     finally:
@@ -127,7 +127,7 @@ def talk(tap: Tap) -> None:
 
 def committing_groups(bootstrap: list[str], count: int) -> set[str]:
     """The consumer groups of the broker, once there are so many: the embedded one lists a group that has committed."""
-    deadline, groups = time.monotonic() + 20, set[str]()
+    deadline, groups = time.monotonic() + 90, set[str]()
     with admin(bootstrap) as client:
         while len(groups) < count:
             assert time.monotonic() < deadline, groups

@@ -19,7 +19,7 @@ TURNS = 600
 HEALTHY = ("control", "quick")
 BAD = ("dead", "closed", "slow")
 NO_BREAKER = {"breaker_failures": 10_000}  # an open breaker would end the trouble too soon
-FEW = {"max_in_flight": 2, "max_age_s": 14, **NO_BREAKER}
+FEW = {"max_in_flight": 2, "max_age_s": 24, **NO_BREAKER}
 
 
 def unreachable(name: str) -> dict[str, object]:
@@ -60,7 +60,7 @@ def test_p02_a_dead_an_unreachable_and_a_slow_candidate_delay_neither_the_others
                 messages=[{"role": "user", "content": turn.messages[0].text}],
             ) as call:
                 call.reply("Your order arrives on Tuesday.")
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while min((found := stored(system))[name] for name in HEALTHY) < TURNS:
             assert time.monotonic() < deadline, f"{found}\n{system.logs()}"
             time.sleep(0.2)

@@ -10,7 +10,7 @@ import pytest
 
 from shadow import broker as kafka_client
 from shadow.events import Comparison, decode
-from shadow.topology import COMPARISONS, RECORDER_GROUP
+from shadow.topology import COMPARISONS, RECORDER_GROUP, TURNS, mirror_group
 from tests.fixtures import load
 from tests.fixtures.system import System, arm
 
@@ -28,16 +28,23 @@ def system(tmp_path: Path, broker: str) -> Iterator[System]:
 
 
 def slow_first(system: System, module: str) -> int:
-    """On a fresh group: the first turn's call hangs, all later ones are answered and committed; then kill -9."""
-    load.write_raw(system.config.broker.bootstrap, turns=4, rate=1000, run="slow", twice=False, garbage=False)
-    load.write_raw(system.config.broker.bootstrap, turns=200, rate=1000, run="quick", twice=False, garbage=False)
+    """On a fresh group: the first turn's call hangs, all later ones are answered and committed; then kill -9.
+
+    Turns are written once all are there to read them: they are too old after 16 s.
+    """
     system.start("mirror.control", "comparator", "recorder")
     system.start("mirror.slow", module=module)
-    deadline = time.monotonic() + 60
+    system.await_assigned("comparator", "mirror.control", "mirror.slow")
+    load.write_raw(system.config.broker.bootstrap, turns=4, rate=1000, run="slow", twice=False, garbage=False)
+    load.write_raw(system.config.broker.bootstrap, turns=200, rate=1000, run="quick", twice=False, garbage=False)
+    deadline = time.monotonic() + 120
     while system.audit().arms["slow"].stored < 200:
         assert time.monotonic() < deadline, system.logs()
         time.sleep(0.3)
-    time.sleep(1.5)  # time enough to commit
+    if module == "consumers":
+        time.sleep(1.5)  # time enough to commit what may be committed: nothing
+    else:
+        await_read(system, mirror_group("slow"), TURNS)
     system.kill("mirror.slow")
     system.start("mirror.slow")
     return 204
@@ -69,9 +76,14 @@ def deliver_again(system: System) -> None:
         producer.send(COMPARISONS, key=record.key, value=record.value)
     producer.flush(30)
     producer.close()
-    deadline = time.monotonic() + 30
-    while sum(kafka_client.lag(address, RECORDER_GROUP, [COMPARISONS]).values()):
-        assert time.monotonic() < deadline
+    await_read(system, RECORDER_GROUP, COMPARISONS)
+
+
+def await_read(system: System, group: str, topic: str) -> None:
+    """Until a group has committed all that a topic holds."""
+    deadline = time.monotonic() + 90
+    while sum(kafka_client.lag(system.config.broker.bootstrap, group, [topic]).values()):
+        assert time.monotonic() < deadline, system.logs()
         time.sleep(0.2)
 
 
@@ -79,6 +91,7 @@ def deliver_again(system: System) -> None:
 def test_p04_a_second_delivery_changes_nothing_and_a_broken_identity_is_noticed(system, module, double):
     system.start("mirror.control", "mirror.slow", "comparator")
     system.start("recorder", module=module)
+    system.await_assigned("comparator", "mirror.control", "mirror.slow")
     load.write_raw(system.config.broker.bootstrap, turns=20, rate=200, run="quick", twice=False, garbage=False)
     assert system.settled(turns=20).balanced
     deliver_again(system)

@@ -36,7 +36,7 @@ def meter(tmp_path: Path) -> Path:
 def system(tmp_path: Path, broker: str, meter: Path) -> Iterator[System]:
     if 86_400 - time.time() % 86_400 < 180:
         pytest.skip("the budget's day ends within this test: try again after midnight UTC")
-    settings = {"meter": str(meter), "seconds": 0.1}
+    settings = {"meter": str(meter), "seconds": 0.25}
     dear = arm("dear", limits={"usd_per_day": USD_PER_DAY, "max_in_flight": IN_FLIGHT})
     dear["adapter"] = {"type": "callable", "target": "tests.fixtures.models:metered", "settings": settings}
     dear["price"] = {"output_usd_per_million": USD_PER_MILLION}
@@ -63,7 +63,7 @@ def write(system: System, turns: int, run: str) -> None:
 
 
 def until_calls(system: System, meter: Path, count: int) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while calls(meter) < count:
         assert time.monotonic() < deadline, system.logs()
         time.sleep(0.01)

@@ -74,7 +74,7 @@ class Gates:
     def ask(self, port: int, *, post: bool = False, name: str = "cand") -> tuple[int, dict[str, Any]]:
         request = urllib.request.Request(f"http://127.0.0.1:{port}/gate/{name}", data=b"{}" if post else None)
         try:
-            with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310
                 return response.status, json.loads(response.read())
         except urllib.error.HTTPError as error:
             with error:
@@ -86,7 +86,7 @@ class Gates:
         self.until(lambda: (self.ask(port)[0], self.ask(port)[1].get("verdict")) == (200, verdict))
         return self.ask(port)[1]
 
-    def until(self, true: Callable[[], bool], timeout_s: float = 60) -> None:
+    def until(self, true: Callable[[], bool], timeout_s: float = 120) -> None:
         deadline = time.monotonic() + timeout_s
         while not true():
             logs = "\n".join(path.read_text()[-2000:] for path in self.folder.glob("gate-*.log"))

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from consumers.asking import Asker
 from shadow.adapters import Answer, ProviderError, RateLimited
+from shadow.asking import Asker
 from shadow.config import Arm
 from shadow.events import GenAI, Message, Turn
 from shadow.metrics.exporter import Metrics

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from prometheus_client.openmetrics.exposition import generate_latest
 
-from consumers.asking import Tools
 from consumers.counts import Counts
+from shadow.asking import Tools
 from shadow.config import Config
 from shadow.events import ArmFacts, FunctionCall, Message, Score, ToolCall
 from shadow.metrics.exporter import Metrics

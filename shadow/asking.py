@@ -86,7 +86,8 @@ class Asker:
             except Exception as error:  # noqa: BLE001 (an outsider's code: whatever it raises is its failure)
                 failure, retryable = Failure(kind="provider_error", detail=f"adapter: {error!r:.300}"), False
             else:
-                return self._answered(turn, answer, attempt, loop.time() - started)
+                taken_s = loop.time() - started
+                return self._answered(turn, answer, attempt, taken_s if answer.latency_s is None else answer.latency_s)
             latency = loop.time() - started
             self._failed(failure, retry_after)
             wait = wait_before_retry(

@@ -1,0 +1,98 @@
+"""An arm leaks personal data and its owner, and nobody else, is paged: with every part real, times sixty times shorter.
+
+The same deployment then answers every question of every dashboard: these are the exporters' own names and labels.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from dashboards.boards import BOARDS
+from dashboards.documents import document
+from dashboards.panels import Board
+from tests.fixtures.system import ROOT
+from tests.observability.deployment import GRAFANA, OWNERS, until
+from tests.observability.page import ALERT, FASTER, LEAKY, Drill, drill
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+
+PATIENCE_S = 60.0
+DECIDED = (
+    "shadow_gate_evaluation_timestamp_seconds",
+    "shadow_gate_upper_bound_ratio",
+    "shadow_decision_timestamp_seconds",
+)
+"""What the gate exports once it has taken its first look."""
+
+
+@pytest.fixture(scope="module")
+def leak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
+    """One leak, from the reply to the page and to its end; everything still runs."""
+    with drill(tmp_path_factory.mktemp("page"), faster=FASTER) as found:
+        live = found.deployment.live
+        until(lambda: all(live.again().values(name) for name in DECIDED), f"a verdict\n{found.deployment.log('gate')}")
+        yield found
+
+
+def test_the_owner_is_told_who_leaks_what_and_where_to_look(leak: Drill) -> None:
+    """Candidate, kind, team and severity; a runbook that is there; a link to the panel that shows it."""
+    assert leak.page.receiver == f"{OWNERS[LEAKY]}-page"
+    expected = {"candidate": LEAKY, "kind": "pii_leak", "team": OWNERS[LEAKY], "severity": "page", "cluster": "local"}
+    assert expected.items() <= leak.page.labels.items()
+    words = leak.page.alert["annotations"]
+    assert LEAKY in words["summary"]
+    assert "pii_leak" in words["summary"]
+    assert (ROOT / words["runbook_url"]).is_file()
+    asked = parse_qs(urlsplit(words["panel_url"]).query)
+    assert asked["var-candidate"] == [LEAKY]
+    [board] = [each for each in BOARDS if f"{GRAFANA}/d/{each.uid}?" in words["panel_url"]]
+    [panel] = [each for each in document(board)["panels"] if str(each["id"]) in asked["viewPanel"]]
+    assert panel["title"] == "Critical failures"
+    assert leak.took_s > 0
+
+
+def test_nobody_else_is_told(leak: Drill) -> None:
+    """Neither another owner nor the SREs, and of no other arm is it said; the watchdog reaches its outside watcher."""
+    inbox = leak.deployment.inbox
+    told = [each for status in ("firing", "resolved") for each in inbox.deliveries(status) if each.about(ALERT)]
+    assert {(each.receiver, each.labels["candidate"]) for each in told} == {(f"{OWNERS[LEAKY]}-page", LEAKY)}
+    watched = until(lambda: [each for each in inbox.deliveries() if each.about("ShadowWatchdog")], "the watchdog")
+    assert {each.receiver for each in watched} == {"deadman"}
+
+
+def test_it_is_taken_back_when_the_leak_is_over(leak: Drill) -> None:
+    """At the same receiver; Prometheus holds it no more."""
+    assert leak.resolved is not None
+    assert leak.resolved.receiver == leak.page.receiver
+    assert leak.resolved.at_s > leak.page.at_s
+    live = leak.deployment.live.again()
+    assert not live.values(f'ALERTS{{alertname="{ALERT}",alertstate="firing"}}')
+
+
+def test_a_slow_call_leads_to_its_trace(leak: Drill) -> None:
+    """Prometheus holds the trace ids of calls that were mirrored, as exemplars of the arm's latency."""
+    live = leak.deployment.live.again()
+    name = "shadow_candidate_request_duration_seconds_bucket"
+    found = live.ask("query_exemplars", query=name, start=live.now - 300, end=live.now)
+    arms = {each["seriesLabels"]["candidate"] for each in found}
+    traces = {one["labels"]["trace_id"] for each in found for one in each["exemplars"]}
+    assert arms == set(OWNERS)
+    assert traces
+    assert all(len(trace) == 32 and int(trace, 16) < 100_000 for trace in traces)
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
+def test_real_exporters_answer_every_dashboard(board: Board, leak: Drill) -> None:
+    """Each query within a minute: a scrape that a busy machine does not answer leaves a hole for a second."""
+    live, plain = leak.deployment.live, document(board)
+    deadline = time.monotonic() + PATIENCE_S
+    left = set(live.again().faults(plain, calm=True))
+    while left:
+        assert time.monotonic() < deadline, "\n".join(sorted(left))
+        time.sleep(1)
+        left &= set(live.again().faults(plain, calm=True))
