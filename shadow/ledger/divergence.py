@@ -14,7 +14,8 @@ import numpy as np
 import orjson
 
 from shadow.events import CONTROL
-from shadow.gate.noise_floor import Side, between
+from shadow.gate.noise_floor import between
+from shadow.gate.sides import Side
 from shadow.ledger.columns import ENDED, Columns, Prefixes
 
 COUNTED: Final = ("compared", "candidate_failed")

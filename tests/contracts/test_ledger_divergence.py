@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from sqlalchemy import MetaData, Table, event, inspect, text
 
 from shadow.events import OUTCOME_KINDS, Score
-from shadow.gate.noise_floor import NO_CONTROL, Measured, noise_floor
+from shadow.gate.noise_floor import NO_CONTROL, noise_floor
 from shadow.gate.prefix import PREFIXES, prefixes
+from shadow.gate.sides import Measured
 from shadow.ledger import Ledger, comparison_row
 from shadow.ledger import engine as engines
 from shadow.ledger.engine import transaction

@@ -14,9 +14,10 @@ import pytest
 
 from shadow.gate.betting import SCALE
 from shadow.gate.excess import GRID, WEIGHTS, Excess, _rho, growth
-from shadow.gate.noise_floor import Measured, noise_floor
+from shadow.gate.noise_floor import noise_floor
 from shadow.gate.prefix import prefixes
 from shadow.gate.robbins import two_sided_boundary
+from shadow.gate.sides import Measured
 from shadow.gate.turn_weighted import LEAST_CONVERSATIONS, LEAST_DISCORDANT
 
 ALPHA = 0.05

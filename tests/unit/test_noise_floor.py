@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from shadow.gate.betting import SCALE
 from shadow.gate.excess import GRID, STAKES, WEIGHTS, Excess, growth, steps
 from shadow.gate.guardrails import OVERALL
-from shadow.gate.noise_floor import NO_CONTROL, UNPAIRED, Measured, _excess, noise_floor
+from shadow.gate.noise_floor import NO_CONTROL, UNPAIRED, _excess, noise_floor
+from shadow.gate.sides import Measured
 
 ALPHA = 0.05
 
