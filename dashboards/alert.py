@@ -7,8 +7,8 @@ from functools import cache
 from typing import Any, Final, Literal
 
 from dashboards.boards import BOARDS
+from dashboards.documents import document
 from dashboards.limits import SRE
-from dashboards.panels import document
 from dashboards.site import Site
 
 Severity = Literal["page", "ticket", "none"]

@@ -129,7 +129,7 @@ GATE: Final[tuple[Alert, ...]] = (
         "The gate last looked at {{ $labels.candidate }} {{ $value | humanizeDuration }} ago.",
         "Panels show an old verdict: do not promote by it.",
         "shadow-candidate",
-        "Age of the verdict",
+        "Age",
         wait="5m",
         owned=True,
     ),

@@ -17,7 +17,7 @@ import yaml
 
 from dashboards import alerts, kubernetes, routes, rules
 from dashboards.boards import BOARDS
-from dashboards.panels import to_json
+from dashboards.documents import to_json
 from dashboards.site import HERE, RUNBOOKS, Site, quicker
 from shadow.config import Config, ConfigError, load
 

@@ -10,6 +10,7 @@ from typing import Final
 from dashboards import rules
 from dashboards.limits import (
     ANY,
+    COMPLETENESS_RATIO,
     COVERAGE_RATIO,
     CRITICAL_KINDS,
     EXCESS_DIVERGENCE,
@@ -30,6 +31,7 @@ from dashboards.panels import (
     Board,
     Panel,
     bars,
+    column,
     drawn,
     limit,
     lines,
@@ -48,21 +50,39 @@ def _gate(metric: str, selected: str = OVERALL, by: str = "candidate, guardrail"
     return f"max by ({by}) (shadow_gate_{metric}{{{selected}}})"
 
 
+CELL: Final = "candidate, guardrail, slice"
+LEAST: Final = (
+    f"max by (candidate) (max by ({CELL}) (shadow_gate_lower_bound_ratio{{{ARM}}}) - on ({CELL}) "
+    f"max by ({CELL}) (shadow_gate_margin_ratio{{{ARM}}}))"
+)
+MOST: Final = LEAST.replace("lower", "upper")
+"""Of each candidate's worst cell, slices too: how far beyond its margin it is at least, and at most."""
+
 VERDICT_ROW: Final[tuple[Panel, ...]] = (
     stats("Verdict", "May it be promoted?", "none", now(VERDICT.format(arm=ARM), "{{candidate}}"), words=VERDICTS,
-          width=6, height=6, link="shadow-decisions"),
+          width=5, height=6, link="shadow-decisions"),
     stats("Guardrails", "Which guardrails hold, over all traffic?", "none",
           now(_gate("state"), "{{candidate}} {{guardrail}}"), words=STATES, width=10, height=6, link="shadow-slices"),
-    stats("Age of the verdict", "How old is it, for a stale verdict is none?", "s",
+    stats("Age", "How old is it, for a stale verdict is none?", "s",
           now(f"time() - max by (candidate) (shadow_gate_evaluation_timestamp_seconds{{{ARM}}})", "{{candidate}}"),
-          steps=limit(STALE_S), width=4, height=6),
-    stats("Coverage", "Do enough of its turns count?", "percentunit",
-          now(f"min by (candidate) (shadow_gate_coverage_ratio{{{ARM}}})", "{{candidate}}"),
-          steps=[(None, RED), (COVERAGE_RATIO, GREEN)], width=4, height=6),
-    bars("Evidence", "How much of the needed evidence is there, where it lacks most?", "percentunit",
-         now(f"clamp_max(min by (candidate) ({_gate('samples')} / "
-             f"max by (candidate, guardrail) (shadow_gate_required_samples{{{ARM}}})), 1)", "{{candidate}}"),
-         least=0, most=1, steps=[(None, ORANGE), (ANY, GREEN)], width=12, height=5),
+          steps=limit(STALE_S), width=3, height=6),
+    stats("Complete", "Are enough of its sampled pairs there, for the gate holds while the hard ones may lack?",
+          "percentunit", now(f"min by (candidate) (shadow_gate_completeness_ratio{{{ARM}}})", "{{candidate}}"),
+          steps=[(None, ORANGE), (COMPLETENESS_RATIO, GREEN)], width=3, height=6),
+    stats("Coverage", "Do enough of its turns count, which they do while the customer would still talk to it?",
+          "percentunit", now(f"min by (candidate) (shadow_gate_coverage_ratio{{{ARM}}})", "{{candidate}}"),
+          steps=[(None, RED), (COVERAGE_RATIO, GREEN)], width=3, height=6),
+    bars("Evidence for promotion", "How much of the needed evidence is there, where it lacks most and nothing failed?",
+         "percentunit",
+         now(f"min by (candidate) (max by ({CELL}) (shadow_gate_progress_ratio{{{ARM}}}) "
+             f"unless on ({CELL}) max by ({CELL}) (shadow_gate_state{{{ARM}}}) == 2)", "{{candidate}}"),
+         least=0, most=1, steps=[(None, ORANGE), (ANY, GREEN)], width=8, height=5),
+    stats("Conversations still needed", "How long must one that is on hold wait, by its slowest guardrail and slice?",
+          "short",
+          now(f"max by (candidate) (max by ({CELL}) (shadow_gate_required_samples{{{ARM}}}) "
+              f"- on ({CELL}) max by ({CELL}) (shadow_gate_samples{{{ARM}}})) "
+              f'and on (candidate) max by (candidate) (shadow_gate_verdict{{verdict="HOLD",{ARM}}}) == 1',
+              "{{candidate}}"), width=5, height=5, empty="none waits, or it is not to be told yet"),
     stats("Comparisons", "How many comparisons of this revision are in the ledger?", "short",
           now(f"max by (candidate) (shadow_ledger_comparisons{{{ARM}}})", "{{candidate}}"), width=4, height=5),
     stats("Sentinel", "Does production asked again fail as often as production, without which no verdict holds?",
@@ -70,29 +90,38 @@ VERDICT_ROW: Final[tuple[Panel, ...]] = (
           width=4, height=5),
     bars("Evidence of an alarm", "How near is the sentinel to an alarm?", "percentunit",
          now(f"max by (candidate) (shadow_gate_sentinel_progress_ratio{{{ARM}}})", "{{candidate}}"),
-         least=0, most=1, steps=[(None, GREEN), (ANY, RED)], width=4, height=5),
+         least=0, most=1, steps=[(None, GREEN), (ANY, RED)], width=3, height=5),
 )  # fmt: skip
 
 SURE_ROW: Final[tuple[Panel, ...]] = (
-    lines("Nearest to its margin", "How much worse is it at most, by the guardrail nearest to its margin?",
-          "percentunit",
-          over(f"topk(1, max by (candidate, guardrail) (shadow_gate_upper_bound_ratio{{{OVERALL}}}) "
-               f"- on (candidate, guardrail) max by (candidate, guardrail) (shadow_gate_margin_ratio{{{ARM}}}))",
-               "{{candidate}} {{guardrail}}, upper bound less margin"), least=None, width=12),
-    rows("Guardrails with bounds", "What are the estimates, the bounds and the margins?", "percentunit",
-         now(_gate("estimate_ratio")), now(_gate("lower_bound_ratio")), now(_gate("upper_bound_ratio")),
-         now(f"max by (candidate, guardrail) (shadow_gate_margin_ratio{{{ARM}}})"), width=12),
+    lines("Harm beyond the margin, at least", "How much worse is it at least, by its worst guardrail and slice?",
+          "percentunit", over(f"topk({LEGEND}, {LEAST})", "{{candidate}}"), least=None, width=12, **drawn(0)),
+    lines("Harm beyond the margin, at most", "How much worse may it still be, by its worst guardrail and slice?",
+          "percentunit", over(f"topk({LEGEND}, {MOST})", "{{candidate}}"), least=None, width=12, **drawn(0)),
+    rows("Guardrails with bounds", "How much worse than production is it over all traffic, and how sure is that?",
+         "percentunit",
+         column(_gate("state"), "state", words=STATES), column(_gate("estimate_ratio"), "estimate", "percentunit"),
+         column(_gate("lower_bound_ratio"), "at least", "percentunit"),
+         column(_gate("upper_bound_ratio"), "at most", "percentunit"),
+         column(_gate("margin_ratio"), "margin", "percentunit"),
+         column(_gate("progress_ratio"), "evidence", "percentunit"),
+         column(_gate("samples"), "conversations", "short"), first="at least", width=24, height=10),
 )  # fmt: skip
 
 WHERE_ROW: Final[tuple[Panel, ...]] = (
-    bars("Worst slices", "In which slices is it worst, by the upper bound?", "percentunit",
-         now(f'topk(10, max by (candidate, slice) (shadow_gate_upper_bound_ratio{{{ARM},slice!="{ALL}"}}))',
-             "{{candidate}} {{slice}}"), width=12, height=9, link="shadow-slices"),
+    rows("Worst slices", "On which kinds of turns is it worse, what is worst at least first?", "percentunit",
+         *(column(f'max by ({CELL}) (shadow_gate_{metric}{{{ARM},slice!="{ALL}"}})', heading, unit, words=words)
+           for metric, heading, unit, words in (
+               ("state", "state", "none", STATES), ("estimate_ratio", "estimate", "percentunit", {}),
+               ("lower_bound_ratio", "at least", "percentunit", {}),
+               ("upper_bound_ratio", "at most", "percentunit", {}),
+               ("margin_ratio", "margin", "percentunit", {}))),
+         first="at least", width=14, height=9, link="shadow-slices"),
     lines("Divergence above the noise floor", "By which measures does it differ more than production from itself?",
           "percentunit",
           over(f"topk({LEGEND}, {rules.divergence('1h')}{{{ARM}}} - on (cluster, measure) group_left () "
                f"{rules.noise('1h')}{{{CLUSTER}}})", "{{candidate}} {{measure}}"),
-          least=None, width=12, height=9, **drawn(EXCESS_DIVERGENCE)),
+          least=None, width=10, height=9, **drawn(EXCESS_DIVERGENCE)),
 )  # fmt: skip
 
 HEALTH_ROW: Final[tuple[Panel, ...]] = (
@@ -126,7 +155,7 @@ HEALTH_ROW: Final[tuple[Panel, ...]] = (
 COST_ROW: Final[tuple[Panel, ...]] = (
     stats("Critical failures", "Did it do what no rate excuses, in this time range?", "short",
           now(f'sum by (candidate, kind) (increase(shadow_failures_total{{kind=~"{CRITICAL}",{ARM}}}[$__range])) > 0',
-              "{{candidate}} {{kind}}"), steps=limit(ANY), width=12, height=7),
+              "{{candidate}} {{kind}}"), steps=limit(ANY), width=12, height=7, empty="none in this time range"),
     lines("Failures", "Which failures do its replies have?", "reqps",
           over(f"topk({LEGEND}, sum by (kind) (rate(shadow_failures_total{{{ARM}}}[$__rate_interval])))", "{{kind}}"),
           width=12, height=7),
@@ -135,7 +164,8 @@ COST_ROW: Final[tuple[Panel, ...]] = (
                f"(rate(shadow_candidate_cost_usd_total{{{ARM}}}[$__rate_interval])))", "{{candidate}}")),
     bars("Budget of a day", "What share of a day's budget has it cost in 24 hours?", "percentunit",
          now(f"sum by (candidate) (increase(shadow_candidate_cost_usd_total{{{ARM}}}[24h])) "
-             f"/ max by (candidate) (shadow_candidate_budget_usd{{{ARM}}})", "{{candidate}}"), least=0),
+             f"/ max by (candidate) (shadow_candidate_budget_usd{{{ARM}}})", "{{candidate}}"), least=0, most=1,
+         empty="no budget is set"),
     bars("Tool calls", "Which tools would it call, if anything were ever executed?", "reqps",
          now(f"topk(10, sum by (candidate, tool) "
              f"(rate(shadow_tool_calls_recorded_total{{{ARM}}}[$__rate_interval])))", "{{candidate}} {{tool}}"),
@@ -147,7 +177,10 @@ BOARD: Final = Board(
     "Shadow / Candidate verdict",
     "May this candidate be promoted, and if not, why?",
     (
-        ("May it be promoted?", VERDICT_ROW),
+        (
+            "May it be promoted?  PROMOTE: shadow promote.  HOLD: wait, or mend what is red.  REJECT: do not.",
+            VERDICT_ROW,
+        ),
         ("How much worse, and how sure?", SURE_ROW),
         ("Where?", WHERE_ROW),
         ("Is it healthy?", HEALTH_ROW),

@@ -5,7 +5,22 @@ from __future__ import annotations
 from typing import Final
 
 from dashboards.limits import ANY, GATE_JOB, JOB, SAMPLE_LIMIT, SERIES_RATIO, TAP_JOB
-from dashboards.panels import CLUSTER, GREEN, LEGEND, RED, Board, bars, drawn, limit, lines, now, over, rows, stats
+from dashboards.panels import (
+    CLUSTER,
+    GREEN,
+    LEGEND,
+    RED,
+    Board,
+    bars,
+    column,
+    drawn,
+    limit,
+    lines,
+    now,
+    over,
+    rows,
+    stats,
+)
 
 JOBS: Final = f'job=~"{JOB}|{GATE_JOB}|{TAP_JOB}",{CLUSTER}'
 
@@ -24,7 +39,8 @@ BOARD: Final = Board(
                       now('count(ALERTS{alertname="ShadowWatchdog",alertstate="firing"})', "fires"),
                       steps=[(None, RED), (ANY, GREEN)], width=4, height=7),
                 rows("Builds", "Which versions run?", "none",
-                     now(f"count by (version, process) (shadow_build_info{{{CLUSTER}}})"), width=8, height=7),
+                     column(f"count by (version, process) (shadow_build_info{{{CLUSTER}}})", "running", "short"),
+                     width=8, height=7),
                 lines("Scrape duration", "Does any process take long to answer?", "s",
                       over(f"topk({LEGEND}, max by (job, instance) (scrape_duration_seconds{{{JOBS}}}))",
                            "{{job}} {{instance}}"), width=12),
@@ -44,8 +60,8 @@ BOARD: Final = Board(
                      least=0, width=6),
                 bars("Overflown labels", "Which labels have reached their bound, in this time range?", "short",
                      now("topk(10, sum by (metric, label) "
-                         f"(increase(shadow_exporter_label_overflows_total{{{CLUSTER}}}[$__range])))",
-                         "{{metric}} {{label}}"), steps=limit(ANY), least=0, width=6),
+                         f"(increase(shadow_exporter_label_overflows_total{{{CLUSTER}}}[$__range])) > 0)",
+                         "{{metric}} {{label}}"), steps=limit(ANY), least=0, width=6, empty="none"),
             ),
         ),
     ),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from shadow.gate.settings import Gate
+
 SCRAPE_S: Final = 15
 SAMPLE_LIMIT: Final = 50_000
 """Samples of one scrape; deploy/prometheus refuses more."""
@@ -52,7 +54,10 @@ ANY: Final = 1
 """Of what an alert does not bear at all."""
 
 STALE_S: Final = 600.0
-COVERAGE_RATIO: Final = 0.95
+COVERAGE_RATIO: Final[float] = Gate().min_coverage
+COMPLETENESS_RATIO: Final[float] = Gate().min_completeness
+"""Below which a gate holds, unless its configuration says otherwise."""
+
 BEHIND_S: Final = 300.0
 SATURATED_RATIO: Final = 0.9
 SERIES_RATIO: Final = 0.8
@@ -69,5 +74,10 @@ def burn_limit(objective: str, factor: float) -> float:
 def thresholds() -> set[float]:
     """Every number that a panel may have as a threshold."""
     burns = {burn_limit(objective, factor) for objective in OBJECTIVES for factor, *_ in BURNS}
-    ratios = {FAILING_RATIO, EXCESS_DIVERGENCE, COVERAGE_RATIO, SATURATED_RATIO, SERIES_RATIO, UNBALANCED_RATIO}
-    return burns | ratios | {ANY, STALE_S, BEHIND_S, FRESH_S, SERIES_RATIO * SAMPLE_LIMIT}
+    ratios = {FAILING_RATIO, EXCESS_DIVERGENCE, SATURATED_RATIO, SERIES_RATIO, UNBALANCED_RATIO}
+    return (
+        burns
+        | ratios
+        | {COVERAGE_RATIO, COMPLETENESS_RATIO}
+        | {ANY, STALE_S, BEHIND_S, FRESH_S, SERIES_RATIO * SAMPLE_LIMIT}
+    )

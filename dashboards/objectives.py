@@ -43,7 +43,7 @@ def _row(objective: str, series: Callable[[str], str], what: str) -> tuple[Panel
         bars(f"{objective.title()}: pace", "How many times faster than it may does the budget burn?", "short",
              *(now(f"max({series(window)}{{{CLUSTER}}}) / {budget:.4f}", window) for window in SHOWN),
              least=0, steps=limit(ANY, bad=ORANGE), width=7, height=9),
-        stats(f"{objective.title()}: used in three days",
+        stats(f"{objective.title()}: used",
               f"What share of {PERIOD_DAYS} days' budget went in the last three?", "percentunit",
               now(used, "used"), steps=limit(ANY), width=5, height=9),
     )  # fmt: skip
@@ -60,8 +60,8 @@ BOARD: Final = Board(
          _row("freshness", rules.late, "comparisons came late")),
         ("Who misses?", (
             bars("Lost by arm", "Whose turns are lost, and why?", "reqps",
-                 now(f"topk(10, sum by (candidate, reason) ({rules.OUTCOMES}{{{rules.LOST},{CLUSTER}}}))",
-                     "{{candidate}} {{reason}}"), least=0, width=12),
+                 now(f"topk(10, sum by (candidate, reason) ({rules.OUTCOMES}{{{rules.LOST},{CLUSTER}}}) > 0)",
+                     "{{candidate}} {{reason}}"), least=0, width=12, empty="nobody's"),
             lines("Delay of comparisons, p99", "How late are the latest?", "s",
                   over(f"histogram_quantile(0.99, sum by (le) ({rules.DELAY}{{{CLUSTER}}}))", "p99"), width=12),
         )),

@@ -7,6 +7,7 @@ from typing import Final
 from dashboards.limits import ANY, BEHIND_S, SATURATED_RATIO, UNBALANCED_RATIO
 from dashboards.panels import CLUSTER, GREEN, LEGEND, RED, Board, Panel, bars, drawn, limit, lines, now, over, stats
 
+TAP: Final = "production does not export its Tap"
 RATE: Final = "[$__rate_interval]"
 
 TRAFFIC: Final[tuple[Panel, ...]] = (
@@ -29,7 +30,7 @@ TRAFFIC: Final[tuple[Panel, ...]] = (
 BEHIND: Final[tuple[Panel, ...]] = (
     lines("Behind", "How old is what each group has read last?", "s",
           over(f"topk({LEGEND}, max by (group, topic) (time() - "
-               f"shadow_consumer_read_until_timestamp_seconds{{{CLUSTER}}}))", "{{group}} {{topic}}"),
+               f"(shadow_consumer_read_until_timestamp_seconds{{{CLUSTER}}} > 0)))", "{{group}} {{topic}}"),
           **drawn(BEHIND_S)),
     lines("Not done", "How many records has each group left to do?", "short",
           over(f"topk({LEGEND}, sum by (group) (shadow_consumer_lag_records{{{CLUSTER}}}))", "{{group}}")),
@@ -79,11 +80,11 @@ KEPT: Final[tuple[Panel, ...]] = (
           steps=limit(ANY)),
     stats("Given up by the Tap", "What did production's Tap drop, in this time range?", "short",
           now(f"sum by (reason) (increase(shadow_tap_dropped_total{{{CLUSTER}}}[$__range]))", "{{reason}}"),
-          steps=limit(ANY)),
+          steps=limit(ANY), empty=TAP),
     lines("The Tap", "How many records a second does production hand over?", "reqps",
-          over(f"sum(rate(shadow_tap_records_total{{{CLUSTER}}}{RATE}))", "acknowledged"), width=12),
+          over(f"sum(rate(shadow_tap_records_total{{{CLUSTER}}}{RATE}))", "acknowledged"), width=12, empty=TAP),
     lines("The Tap's queue", "How much waits in production's processes?", "bytes",
-          over(f"topk({LEGEND}, shadow_tap_queue_bytes{{{CLUSTER}}})", "{{instance}}"), width=12),
+          over(f"topk({LEGEND}, shadow_tap_queue_bytes{{{CLUSTER}}})", "{{instance}}"), width=12, empty=TAP),
 )  # fmt: skip
 
 BOARD: Final = Board(

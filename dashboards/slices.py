@@ -5,10 +5,41 @@ from __future__ import annotations
 from typing import Final
 
 from dashboards import rules
-from dashboards.panels import ARM, LEGEND, STATES, Board, bars, lines, now, over, rows, stats
+from dashboards.limits import ANY
+from dashboards.panels import (
+    ARM,
+    BLUE,
+    CLEAR,
+    GREEN,
+    LEGEND,
+    NEUTRAL,
+    ORANGE,
+    STATES,
+    Board,
+    Query,
+    bars,
+    column,
+    limit,
+    lines,
+    named,
+    now,
+    over,
+    rows,
+    stats,
+)
 
 SEEN: Final = f'{ARM},slice=~"$slice"'
 CELL: Final = f'{ARM},slice=~"$slice",guardrail=~"$guardrail"'
+LABELS: Final = "candidate, guardrail, slice"
+LEGENDS: Final = "{{candidate}} {{guardrail}}: {{slice}}"
+
+
+def _cells(metric: str) -> str:
+    return named(f"max by ({LABELS}) (shadow_gate_{metric}{{{CELL}}})")
+
+
+def _count(state: int) -> Query:
+    return now(f"sum by (candidate) (shadow_gate_state{{{CELL}}} == bool {state})", "{{candidate}}")
 
 
 def _share(verdict: str) -> str:
@@ -24,27 +55,33 @@ BOARD: Final = Board(
     "On which kinds of turns is a candidate worse?",
     (
         (
-            "Which slices hold?",
+            "Which slices hold?  A slice that fails rejects the candidate, however good the rest is",
             (
                 stats("Cells that fail", "Which guardrails fail, on which slices?", "none",
-                      now(f"max by (candidate, guardrail, slice) (shadow_gate_state{{{CELL}}}) == 2",
-                          "{{candidate}} {{guardrail}} {{slice}}"), words=STATES, width=12, height=7),
-                stats("Cells by state", "How many cells pass, fail, or still collect?", "short",
-                      now(f"sum by (candidate) (shadow_gate_state{{{CELL}}} == bool 1)", "{{candidate}} pass"),
-                      now(f"sum by (candidate) (shadow_gate_state{{{CELL}}} == bool 0)", "{{candidate}} collecting"),
-                      now(f"sum by (candidate) (shadow_gate_state{{{CELL}}} == bool 2)", "{{candidate}} fail"),
-                      width=12, height=7),
+                      now(f"{_cells('state')} == 2", LEGENDS), words=STATES, width=12, height=7, empty="none fails"),
+                stats("Pass", "How many guardrails hold on how many slices?", "short", _count(1),
+                      steps=[(None, CLEAR), (ANY, GREEN)], width=4, height=7),
+                stats("Collecting", "How many need more evidence?", "short", _count(0),
+                      steps=[(None, CLEAR), (ANY, BLUE)], width=4, height=7),
+                stats("Fail", "How many reject it?", "short", _count(2), steps=limit(ANY), width=4, height=7),
             ),
         ),
         (
-            "How much worse?",
+            "How much worse, and how sure?",
             (
-                bars("Upper bounds", "How bad may it be, at worst, on each slice?", "percentunit",
-                     now(f"topk(15, max by (candidate, slice) (shadow_gate_upper_bound_ratio{{{CELL}}}))",
-                         "{{candidate}} {{slice}}"), width=12, height=10),
-                lines("Upper bounds over time", "Is the worst slice getting better or worse?", "percentunit",
-                      over(f"topk({LEGEND}, max by (candidate, slice) (shadow_gate_upper_bound_ratio{{{CELL}}}))",
-                           "{{candidate}} {{slice}}"), width=12, height=10, least=None),
+                rows("Cells", "What are the estimates and bounds of each cell, what is worst at least first?",
+                     "percentunit", column(_cells("state"), "state", words=STATES),
+                     column(_cells("estimate_ratio"), "estimate", "percentunit"),
+                     column(_cells("lower_bound_ratio"), "at least", "percentunit"),
+                     column(_cells("upper_bound_ratio"), "at most", "percentunit"),
+                     column(_cells("margin_ratio"), "margin", "percentunit"),
+                     column(_cells("progress_ratio"), "evidence", "percentunit"),
+                     column(_cells("samples"), "conversations", "short"), first="at least", width=24, height=12,
+                     link="shadow-candidate"),
+                lines("At least so much worse", "Where does what it is worse at least grow?", "percentunit",
+                      over(f"topk({LEGEND}, {_cells('lower_bound_ratio')})", LEGENDS), width=12, height=10, least=None),
+                lines("At most so much worse", "Is the worst slice getting better or worse?", "percentunit",
+                      over(f"topk({LEGEND}, {_cells('upper_bound_ratio')})", LEGENDS), width=12, height=10, least=None),
             ),
         ),
         (
@@ -61,14 +98,12 @@ BOARD: Final = Board(
         (
             "How much is known?",
             (
-                bars("Samples", "Which slices have the least evidence?", "short",
-                     now(f"bottomk(15, min by (candidate, slice) (shadow_gate_samples{{{CELL}}}))",
-                         "{{candidate}} {{slice}}"), least=0, width=12, height=10),
-                rows("Cells", "What are the estimates and bounds of each cell?", "percentunit",
-                     now(f"max by (candidate, guardrail, slice) (shadow_gate_estimate_ratio{{{CELL}}})"),
-                     now(f"max by (candidate, guardrail, slice) (shadow_gate_lower_bound_ratio{{{CELL}}})"),
-                     now(f"max by (candidate, guardrail, slice) (shadow_gate_upper_bound_ratio{{{CELL}}})"),
-                     width=12, height=10),
+                bars("Evidence", "Where does the evidence for a promotion lack most?", "percentunit",
+                     now(f"bottomk(15, {_cells('progress_ratio')} unless on ({LABELS}) {_cells('state')} == 2)",
+                         LEGENDS), least=0, most=1, steps=[(None, ORANGE), (ANY, GREEN)], width=12, height=10),
+                bars("Conversations", "Which slices have the fewest?", "short",
+                     now(f"bottomk(15, min by (candidate, slice) ({_cells('samples')}))", "{{candidate}}: {{slice}}"),
+                     least=0, steps=[(None, NEUTRAL)], width=12, height=10),
             ),
         ),
     ),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from html import escape
 from typing import Any, Final
 
 from shadow.gate.guardrails import OVERALL
-from shadow.promotion.plot import plot
+from shadow.promotion.plot import COLOURS, plot
 
 SHOWN: Final = 10
 """Pairs of each list; ``worst.json`` has more."""
@@ -21,7 +22,15 @@ h1{font-size:1.4rem;margin:0}h2{font-size:1.05rem;margin:2rem 0 .4rem}p{margin:.
 table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.2rem .6rem;border-bottom:1px solid #d8dde3}
 td.n{text-align:right;font-variant-numeric:tabular-nums}small,.quiet{color:#57606a}
 code{font-size:.9em;overflow-wrap:anywhere}svg{width:100%;height:auto}
+.said{font-size:1.1rem;margin:.8rem 0}.pass{color:#1a7f37}.fail{color:#b3261e;font-weight:700}.collecting{color:#7a5c00}
 """
+
+SAID: Final = {
+    "PROMOTE": "It may replace production: everything below is shown to be within its margin. Next: shadow promote.",
+    "HOLD": "Not yet: this is no verdict on the candidate. What it waits for, or what forbids a verdict, stands below.",
+    "REJECT": "It must not replace production: the harm below is beyond doubt, whatever the rest may still show.",
+}
+"""What a verdict means, and what follows from it."""
 
 UNKNOWN: Final = (
     "Customers who answer the candidate: they have answered production. Turns after it had left do not count.",
@@ -44,6 +53,7 @@ def page(report: dict[str, Any], facts: dict[str, Any], pairs: dict[str, list[di
         _coverage(report),
         _pairs("Failures that production did not have", pairs["failures"]),
         _pairs("Largest divergences", pairs["divergences"]),
+        f'<p class="quiet">The words of a turn: <code>shadow explain TURN {escape(report["candidate"])}</code>.</p>',
         _section("What is not known", _list(UNKNOWN)),
         _made_with(facts),
     )
@@ -60,14 +70,16 @@ def _head(report: dict[str, Any], facts: dict[str, Any]) -> str:
         f'<h1>{escape(report["candidate"])} <span class="verdict {verdict}">{verdict}</span></h1>'
         f"<p>Revision <code>{escape(report['revision'])}</code>, owner {escape(facts['owner'])}, experiment "
         f"<code>{escape(report['experiment'])}</code>, as of {_time(report['looked_at'])}.</p>"
+        f'<p class="said">{SAID[report["verdict"]]}</p>'
     )
 
 
 def _why(report: dict[str, Any]) -> str:
     lines = [f"{each['why']}: {each['detail']}" for each in report["reasons"]]
+    lines += [_harm(each) for each in report["cells"] if each["state"] == "fail"]
     found = _section("Why", _list(lines))
     slowest = report["waiting_for"]
-    if slowest is None:
+    if slowest is None or report["verdict"] == "REJECT":  # which nothing that is still collected can change
         return found
     more = "not at this rate" if slowest["more"] is None else f"about {slowest['more']:,} conversations more"
     return found + (
@@ -76,20 +88,30 @@ def _why(report: dict[str, Any]) -> str:
     )
 
 
+def _harm(cell: dict[str, Any]) -> str:
+    return (
+        f"{cell['name']}: {_number(cell['estimate'])} against production (between {_interval(cell)}), "
+        f"{cell['margin']:.2%} allowed, from {cell['conversations']:,} conversations"
+    )
+
+
 def _guardrails(cells: list[dict[str, Any]]) -> str:
     overall = [each for each in cells if each["slice"] == OVERALL]
     return _section(
-        "Guardrails: estimate and interval against the margin",
-        '<p class="quiet">0 is production, 1 the margin (of a budget: the budget). An interval wholly left of 1 is '
-        "within the margin. Intervals hold at every look at once.</p>" + plot(overall) + _cells(overall),
+        "How much worse, and how sure: guardrails over all traffic",
+        '<p class="quiet">Dot: the estimate. Line: the interval, which holds at every look at once. Wholly left of the '
+        "margin: it holds. Wholly right of it: harm, which fails once that is sure among all cells looked at. Across "
+        "it: not known yet. A positive number is worse than production.</p>" + plot(overall) + _cells(overall),
     )
 
 
 def _slices(report: dict[str, Any]) -> str:
     sliced = [each for each in report["cells"] if each["slice"] != OVERALL]
     if not sliced:
-        return _section("Slices", "<p>No guardrail names a slice: harm in a small part of the traffic is untested.</p>")
-    return _section("Slices", plot(sliced) + _cells(sliced))
+        return _section(
+            "Where: slices", "<p>No guardrail names a slice: harm in a small part of the traffic is untested.</p>"
+        )
+    return _section("Where: slices", plot(sliced) + _cells(sliced))
 
 
 def _cells(cells: list[dict[str, Any]]) -> str:
@@ -97,15 +119,24 @@ def _cells(cells: list[dict[str, Any]]) -> str:
         (
             each["name"],
             each["state"],
-            f"{each['margin']:.4f}",
             _number(each["estimate"]),
-            "no interval yet" if each["lower"] is None else f"{_number(each['lower'])} to {_number(each['upper'])}",
+            _interval(each),
+            f"{each['margin']:.2%}",
             f"{each['conversations']:,}",
-            f"{each['progress']:.0%}",
+            "-" if each["state"] == "fail" else f"{each['progress']:.0%}",
         )
         for each in cells
     ]
-    return _table(("what must hold", "state", "margin", "estimate", "interval", "conversations", "shown"), rows)
+    headings = (
+        "what must hold",
+        "state",
+        "how much worse",
+        "at least to at most",
+        "margin",
+        "conversations",
+        "evidence",
+    )
+    return _table(headings, rows)
 
 
 def _coverage(report: dict[str, Any]) -> str:
@@ -115,12 +146,12 @@ def _coverage(report: dict[str, Any]) -> str:
         ("conversations open", f"{conversations['open']:,}"),
         ("pairs complete", f"{pairs['complete']:,} of {pairs['expected']:,}: {_share(pairs['completeness'])}"),
         ("recorded too late", f"{pairs['late']:,}"),
-        ("turns that enter", f"{coverage['turns_used']:,}: {_share(coverage['share'])}"),
-        ("turns by prefix", _counts(coverage["by_prefix"])),
+        ("turns that count", f"{coverage['turns_used']:,}: {_share(coverage['share'])}"),
+        ("turns while the customer would still talk to it (valid), or not (broken)", _counts(coverage["by_prefix"])),
         ("pairs that are missing", _counts(pairs["missing"])),
         ("under-represented slices", ", ".join(coverage["under_represented"]) or "none"),
     ]
-    return _section("Coverage", _table(("", ""), rows))
+    return _section("What it rests on", _table(("", ""), rows))
 
 
 def _pairs(title: str, pairs: list[dict[str, Any]]) -> str:
@@ -153,8 +184,21 @@ def _list(lines: Iterable[str]) -> str:
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     head = "".join(f"<th>{escape(each)}</th>" for each in headings)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    draw = _cell if any(headings) else "<td>{}</td>".format
+    body = "".join(f"<tr>{''.join(draw(escape(cell)) for cell in row)}</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cell(text: str) -> str:
+    """A number stands right, a state has its colour; ``text`` is escaped."""
+    kind = text if text in COLOURS else "n" if re.fullmatch(r"[-+]?\d[\d.,%]*( to [-+]?[\d.,%]+)?", text) else ""
+    return f'<td class="{kind}">{text}</td>' if kind else f"<td>{text}</td>"
+
+
+def _interval(cell: dict[str, Any]) -> str:
+    if cell["lower"] is None:
+        return "no interval yet"
+    return f"{_number(cell['lower'])} to {_number(cell['upper'])}"
 
 
 def _counts(found: dict[str, int]) -> str:
@@ -162,7 +206,7 @@ def _counts(found: dict[str, int]) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "no data" if value is None else f"{value:+.4f}"
+    return "no data" if value is None else f"{value:+.2%}"
 
 
 def _share(value: float | None) -> str:

@@ -229,8 +229,8 @@ CASES = (
     ),
     Case(
         "ShadowCoverageLow",
-        ([series("shadow_gate_coverage_ratio", "0.95+0", candidate="c1")],),
-        [series("shadow_gate_coverage_ratio", "0.94+0", candidate="c1")],
+        ([series("shadow_gate_coverage_ratio", "0.25+0", candidate="c1")],),
+        [series("shadow_gate_coverage_ratio", "0.24+0", candidate="c1")],
         (sre("ticket", cluster="ci", candidate="c1"),),
     ),
     Case("ShadowWatchdog", (), [], (sre("none"),)),

@@ -112,6 +112,7 @@ class Shadow:
         self.sent_by_tap = 0
         self.pattern = comparison()
         kinds = {"mirror": tuple(TEAMS), "comparator": ("1", "2"), "recorder": ("1",), "gate": ("1",), "tap": ("1",)}
+        kinds |= {"judge": ("1",)}
         self.processes = [self._started(kind, own, 0.0) for kind, those in kinds.items() for own in those]
 
     def of(self, kind: str) -> list[Process]:
@@ -183,6 +184,9 @@ class Shadow:
                 metrics.histogram("shadow_ledger_transaction_seconds").observe(self.draw.uniform(0.002, 0.02))
             elif each.kind == "gate":
                 self._gate(each, at_s, end_s, before)
+            elif each.kind == "judge":
+                for arm, verdict in product(VERDICTS, ("production", "arm", "tie")):
+                    metrics.counter("shadow_judge_verdicts", arm, verdict).inc(2 + (verdict == "tie"))
 
     def _standing(self, each: Process, at_s: float, before: float) -> None:
         group = f"shadow.{each.kind}" + (f".{each.own}" if each.kind == "mirror" else "")
@@ -298,18 +302,15 @@ class Shadow:
             if not story.GATE_STANDS.on(before):
                 gauge("shadow_gate_evaluation_timestamp_seconds", arm).set(at_s - 5)
             low = arm == "flaky" and story.FAILING.on(before)
-            gauge("shadow_gate_coverage_ratio", arm).set(0.9 if low else 0.99)
+            gauge("shadow_gate_coverage_ratio", arm).set(0.2 if low else 0.99)
             gauge("shadow_gate_completeness_ratio", arm).set(0.99)
             gauge("shadow_gate_sentinel_state", arm).set(0)
             gauge("shadow_gate_sentinel_progress_ratio", arm).set(0.1)
             gauge("shadow_ledger_comparisons", arm).set(20_000 - before)
             for severity in SEVERITY.values:
                 gauge("shadow_findings_open", arm, TEAMS[arm], severity).set(arm == "flaky" and severity == "critical")
-            for guardrail in GUARDRAILS:
-                gauge("shadow_gate_margin_ratio", arm, guardrail).set(0.02)
-                gauge("shadow_gate_required_samples", arm, guardrail).set(1_200)
-                for name in SLICES:
-                    self._cell(each.metrics, arm, guardrail, name)
+            for guardrail, name in product(GUARDRAILS, SLICES):
+                self._cell(each.metrics, arm, guardrail, name)
 
     def _cell(self, metrics: Metrics, arm: str, guardrail: str, name: str) -> None:
         worse = {"better": 0.0, "slice-worse": 0.03 if name == "tone_shift" else 0.01, "flaky": 0.05}[arm]
@@ -317,6 +318,8 @@ class Shadow:
         ends = {"estimate": estimate, "lower_bound": estimate - 0.01, "upper_bound": estimate + 0.01}
         for end, value in ends.items():
             metrics.gauge(f"shadow_gate_{end}_ratio", arm, guardrail, name).set(value)
+        metrics.gauge("shadow_gate_margin_ratio", arm, guardrail, name).set(0.02)
+        metrics.gauge("shadow_gate_required_samples", arm, guardrail, name).set(1_200)
         metrics.gauge("shadow_gate_samples", arm, guardrail, name).set(900)
         metrics.gauge("shadow_gate_progress_ratio", arm, guardrail, name).set(0.75)
         metrics.gauge("shadow_gate_state", arm, guardrail, name).set(2 if worse > 0.02 else 1 if worse < 0.01 else 0)

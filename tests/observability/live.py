@@ -21,7 +21,10 @@ SHOWN_S = 300.0
 STEP_S = 15.0
 VARIABLE = re.compile(r"\$\{?(\w+)(?::\w+)?\}?")
 PLACE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
-MAY_BE_EMPTY = re.compile(r"(> 0|== 2)\)?$|^(sum|max) by [^{]*ALERTS\{")
+MAY_BE_WELL = ("Lost by arm", "Overflown labels")
+"""Panels of what is wrong, with nothing to say of the last minutes of the story."""
+
+MAY_BE_EMPTY = re.compile(r"(> 0|== [12])\)?$|^(sum|max) by [^{]*ALERTS\{")
 """A panel of what is wrong says nothing of an arm with which nothing is."""
 
 
@@ -119,15 +122,17 @@ class Live:
 
     def _panel(self, panel: Mapping[str, Any], variables: Mapping[str, str], *, single: bool) -> Iterator[str]:
         names: list[str] = []
-        unit = panel["fieldConfig"]["defaults"].get("unit")
+        columns = units(panel)
         for target in panel["targets"]:
             expression, ref = filled(target["expr"], variables), target["refId"]
+            unit = columns.get(ref, panel["fieldConfig"]["defaults"].get("unit"))
             try:
                 series = self._series(target, expression)
             except ValueError as error:
                 yield f"{ref}: {error}"
                 continue
-            if not series and not (single and MAY_BE_EMPTY.search(expression)):
+            well = single or panel["title"] in MAY_BE_WELL
+            if not series and not (well and MAY_BE_EMPTY.search(expression)):
                 yield f"{ref}: no data"
             wanted = PLACE.findall(target.get("legendFormat", ""))
             for label in wanted:
@@ -161,6 +166,22 @@ class Live:
         for label, each in itertools.product(PLACE.findall(annotation["titleFormat"]), series):
             if label not in each["metric"]:
                 yield f"the title names {label}, and the series have none"
+
+
+def units(panel: Mapping[str, Any]) -> dict[str, str]:
+    """Of a table's targets that are columns, the unit of each."""
+    headings = {
+        name.removeprefix("Value").removeprefix(" #") or "A": heading
+        for each in panel.get("transformations", ())
+        for name, heading in each["options"].get("renameByName", {}).items()
+    }
+    own = {
+        each["matcher"]["options"]: value["value"]
+        for each in panel["fieldConfig"]["overrides"]
+        for value in each["properties"]
+        if value["id"] == "unit"
+    }
+    return {ref: own[heading] for ref, heading in headings.items()}
 
 
 def filled(text: str, variables: Mapping[str, str]) -> str:

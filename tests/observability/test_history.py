@@ -9,7 +9,8 @@ import pytest
 
 from dashboards import alerts
 from dashboards.boards import BOARDS
-from dashboards.panels import Board, document
+from dashboards.documents import document
+from dashboards.panels import Board
 from tests.observability import story
 from tests.observability.backfill import Past, Series, firing
 from tests.observability.story import DETAIL_S, EXPECTED, STEP_S, WORSE, Expected

@@ -12,7 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from dashboards.boards import BOARDS
-from dashboards.panels import Board, document
+from dashboards.documents import document
+from dashboards.panels import Board
 from tests.fixtures.system import ROOT
 from tests.observability.deployment import GRAFANA, OWNERS, until
 from tests.observability.page import ALERT, FASTER, LEAKY, Drill, drill

@@ -10,8 +10,8 @@ import yaml
 from dashboards.alerts import NAMES
 from dashboards.boards import BOARDS
 from dashboards.build import DEMO, GENERATED, files
+from dashboards.documents import document
 from dashboards.limits import GATE_JOB, JOB, SAMPLE_LIMIT, SCRAPE_S
-from dashboards.panels import document
 from dashboards.site import Site
 from shadow.config import load
 from shadow.processes import consumer_parts

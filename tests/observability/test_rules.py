@@ -13,8 +13,8 @@ from dashboards import alerts, rules, site
 from dashboards.alert import Alert, finished
 from dashboards.boards import BOARDS
 from dashboards.build import DEMO, GENERATED, files
+from dashboards.documents import document
 from dashboards.limits import BURNS, OBJECTIVES, SRE
-from dashboards.panels import document
 from shadow.config import load
 from tests.fixtures import prometheus
 from tests.observability.alert_cases import CASES, Case, attempts, info, outcomes, series

@@ -12,8 +12,8 @@ import yaml
 from dashboards import check, rules
 from dashboards.boards import BOARDS
 from dashboards.build import GENERATED
+from dashboards.documents import document
 from dashboards.limits import thresholds
-from dashboards.panels import document
 from tests.fixtures import prometheus
 from tests.observability.alert_cases import CASES
 from tests.observability.live import Live
@@ -78,10 +78,10 @@ FAULTS: dict[str, Change] = {
     "a syntax error": asks("Cost", "sum by (candidate)", "sum by (candidate"),
     "a join that matches nothing": asks("Coverage", "min by (candidate) (", "min by (candidate) (up * on (team) "),
     "seconds shown as a share": defaults("Whole answer, p95", unit="percentunit"),
-    "a share shown as seconds since 1970": asks("Age of the verdict", "time() - ", ""),
+    "a share shown as seconds since 1970": asks("Age", "time() - ", ""),
     "no unit": lambda board: panel("Cost")(board)["fieldConfig"]["defaults"].pop("unit"),
     "no question": lambda board: panel("Cost")(board).update(description="Costs."),
-    "a threshold of its own": defaults("Age of the verdict", thresholds={"steps": [{"value": 601, "color": "red"}]}),
+    "a threshold of its own": defaults("Age", thresholds={"steps": [{"value": 601, "color": "red"}]}),
     "a legend whose label is summed away": lambda board: panel("Calls")(board)["targets"][0].update(
         legendFormat="{{candidate}} {{outcome}}"
     ),

@@ -1,0 +1,44 @@
+// Opens pages in Chromium and says what is on them. Reads from standard input {chromium, pages: [{url, png?, width}]},
+// writes one line of JSON for each page: {url, error, complaints, panels: [{title, kind, state, error, text, links}]}.
+import { chromium } from 'playwright-core';
+
+const { chromium: executablePath, pages } = JSON.parse(await new Response(process.stdin).text());
+const args = ['--disable-dev-shm-usage', '--font-render-hinting=none', '--force-color-profile=srgb'];
+const browser = await chromium.launch({ executablePath, args, chromiumSandbox: process.getuid?.() !== 0 });
+try {
+  for (const page of pages) {
+    console.log(JSON.stringify(await seen(page)));
+  }
+} finally {
+  await browser.close();
+}
+
+async function seen({ url, png, width, plain }) {
+  const page = await browser.newPage({ viewport: { width, height: 900 }, reducedMotion: 'reduce' });
+  const complaints = [];
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  await page.goto(url);
+  if (!plain) {
+    await page.waitForFunction(() => document.body.dataset.state !== 'loading', null, { timeout: 60_000 });
+    const height = await page.evaluate(() => document.documentElement.scrollHeight);
+    await page.setViewportSize({ width, height }); // tables draw the rows that are in view
+    await page.waitForTimeout(300);
+  }
+  const found = await page.evaluate(() => ({
+    error: document.body.dataset.error ?? null,
+    panels: [...document.querySelectorAll('[data-panel]')].map((each) => ({
+      title: each.dataset.panel,
+      kind: each.dataset.kind,
+      state: each.querySelector('[data-broken]') ? 'broken' : each.dataset.state,
+      error: each.dataset.error ?? each.querySelector('[data-broken]')?.dataset.broken ?? null,
+      text: each.innerText,
+      drawn: Boolean(each.querySelector('canvas')),
+      links: [...each.querySelectorAll('a[href]')].map((link) => link.getAttribute('href')),
+    })),
+  }));
+  if (png) {
+    await page.screenshot({ path: png, fullPage: true });
+  }
+  await page.close();
+  return { url, complaints, ...found };
+}
