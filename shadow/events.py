@@ -303,7 +303,9 @@ class Decision(Event):
     candidate_revision: str
     verdict: Verdict
     reasons: list[str]
-    experiment: str = Field(description="Hash of the gate's configuration: another one is another experiment.")
+    experiment: str = Field(
+        description="Hash of gate settings, join window and all revisions: another one is another experiment."
+    )
     decided_at: UnixSeconds
 
 

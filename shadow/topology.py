@@ -62,7 +62,7 @@ TOPOLOGY: Final[tuple[Topic, ...]] = (
     Topic(ARM_REPLIES, "reply", "conversation_id", "mirror", ("comparator", "mirror", "judge")),
     Topic(COMPARISONS, "comparison", "conversation_id", "comparator", ("recorder", "judge")),
     Topic(JUDGEMENTS, "outcome", "conversation_id", "judge", ("recorder", "judge")),
-    Topic(DECISIONS, "decision", "candidate", "gate", ("cli",), retention_ms=90 * DAY_MS, partitions=1),
+    Topic(DECISIONS, "decision", "candidate", "gate", ("cli", "gate"), retention_ms=90 * DAY_MS, partitions=1),
     Topic(DEAD_LETTERS, "raw bytes", "topic/partition/offset", "comparator, recorder", ("cli",), 30 * DAY_MS, 1),
     Topic(CONTROL, "arm command", "arm", "cli", ("mirror",), partitions=1, compacted=True),
 )

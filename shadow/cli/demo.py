@@ -90,7 +90,10 @@ def _verdicts(config: Config, ledger: Ledger, console: Console) -> None:
     keeper = Gatekeeper(config, ledger, revision)
     closed_at = time.time() + max(each.close_after_s for each in keeper.experiments) + 2 * config.gate.look_every_s
     keeper.catch_up(closed_at + VISIBLE_S)
-    console.print(f"Verdicts, as they stand once every conversation has closed (in {closed_at - time.time():.0f} s):")
+    wait_s = closed_at - time.time()
+    console.print(
+        f"Verdicts as the gate gives them once every conversation has closed, in {wait_s:.0f} s (not waited for):"
+    )
     for arm in config.candidates:
         for line in lines_of(keeper.report(arm.name, closed_at), most=MOST_REASONS):
             console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -49,6 +49,7 @@ def _process_help(*arguments: str) -> str:
 
 COMMANDS: Final = f"""# Commands
 {NOTICE}
-Exit codes: 0 good, 1 not good (a part does not answer, the audit does not balance), 2 wrong use. What the user can put
-right is one line without a traceback. `--json` prints what programs may rely on.
+Exit codes: 0 good, 1 not good (a part does not answer, the audit does not balance), 2 wrong use. `shadow gate` and
+`shadow backtest`: 0 PROMOTE, 2 HOLD, 3 REJECT, 1 error or wrong use. What the user can put right is one line without a
+traceback. `--json` prints what programs may rely on.
 """

@@ -78,6 +78,7 @@ Secrets never stand in the file: an adapter names the variable that holds its ke
 | `{ENV_CERT_FILE}`, `{ENV_KEY_FILE}`, `{ENV_KEY_PASSWORD}` | TLS: this client's certificate and key (PEM). |
 | `{ENV_MECHANISM}` | SASL: {_listed(MECHANISMS)}. Default `{MECHANISMS[0]}`. |
 | `{ENV_USERNAME}`, `{ENV_PASSWORD}` | SASL: the login. |
+| `PGPASSWORD` | PostgreSQL's password, where `ledger.url` names none (libpq's own variable). |
 | `SHADOW_TAP_REDACTION` | In production: what the [Tap](tap.md) does with personal data, `off`, `on` or `strict`. |
 | `SHADOW_TAP_KEY` | In production: the key of the Tap's pseudonyms, 16 bytes or more. |
 | `SHADOW_LOG_FORMAT` | `console` or `json`. Default: `console` on a terminal, else `json`. |

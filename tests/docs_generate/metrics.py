@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from shadow.metrics.catalogue import CATALOGUE, CONSUMERS, EVERY, Family, series_bound
+from shadow.metrics.catalogue import CATALOGUE, EVERY, Family, series_bound
 from shadow.metrics.labels import Label
 from tests.docs_generate.tables import NOTICE
 
@@ -45,7 +45,7 @@ def _series_bounds() -> Iterator[str]:
     yield SERIES
     yield "| process | 4 arms, 12 partitions | 17 arms, 100 partitions | every registry full |"
     yield "|---|---|---|---|"
-    for process in (*CONSUMERS, "tap"):
+    for process in (*EVERY, "tap"):
         small, large, full = (series_bound(process, bounds) for bounds in SIZES)
         yield f"| {process} | {small:,} | {large:,} | {full:,} |"
 
@@ -79,5 +79,6 @@ SERIES: Final = """
 ## How many series
 
 At most, for one process. Beyond a registry's bound, values fold into `__other__`, and
-`shadow_exporter_label_overflows_total` counts each time; an alert watches it.
+`shadow_exporter_label_overflows_total` counts each time; an alert watches it. A gate with every registry
+full would go over the scrape's `sample_limit` (50,000): name fewer slices in its guardrails, or raise the limit.
 """

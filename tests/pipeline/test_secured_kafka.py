@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.kafka.run import KafkaCluster, KafkaRunError
 from shadow import broker
 from shadow.tap import Tap
-from tests.fixtures.brokers import free_ports, show_log
+from tests.fixtures.brokers import free_ports, kafka
 from tests.fixtures.system import ROOT, System, arm
 
 pytestmark = [pytest.mark.slow]
@@ -62,18 +61,8 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
         "ssl.truststore.location": folder / "ca.pem",
         "listener.name.ssl.ssl.client.auth": "required",
     }
-    cluster = KafkaCluster(1, folder / "kafka", [inside, controller], settings, scram={USER: SECRET})
-    try:
-        cluster.start()
-    except KafkaRunError as error:
-        if "is not installed" in str(error) and os.environ.get("SHADOW_REQUIRE_ALL") != "1":
-            pytest.skip(str(error))
-        raise
-    try:
+    with kafka(folder, 1, ports=[inside, controller], settings=settings, scram={USER: SECRET}):
         yield {"sasl": f"127.0.0.1:{sasl}", "tls": f"127.0.0.1:{tls}", "folder": str(folder)}
-    finally:
-        cluster.stop()
-        show_log(cluster.log(1))
 
 
 def login(secured: dict[str, str], **others: str) -> dict[str, str]:
