@@ -30,7 +30,7 @@ from kafka.errors import (
 
 from consumers.health import Health, Standing
 from shadow import broker
-from shadow.broker import BrokerError, HangsError, bounded, publish
+from shadow.broker import BrokerError, HangsError, SecurityError, bounded, publish
 from shadow.config import Config
 from shadow.dead_letters import Letter, letter_for
 from shadow.events import BrokenRecordError, Comparison, Outcome, decode
@@ -339,7 +339,9 @@ def _patiently(part: str, make: Callable[[], Any], stop: threading.Event, health
     while not stop.is_set():
         try:
             made = make()
-        except (LedgerUnavailableError, KafkaError, HangsError) as error:
+        except SecurityError:
+            raise
+        except (LedgerUnavailableError, KafkaError, BrokerError, HangsError) as error:
             if not away:
                 log.warning("part_away", part=part, error=str(error))
             away = True

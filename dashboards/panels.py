@@ -33,7 +33,6 @@ NEUTRAL: Final = "#8ea3bf"
 STATES: Final = {0: ("collecting", BLUE), 1: ("pass", GREEN), 2: ("FAIL", RED)}
 VERDICTS: Final = {0: ("HOLD", BLUE), 1: ("PROMOTE", GREEN), 2: ("REJECT", RED)}
 SENTINEL: Final = {0: ("quiet", GREEN), 1: ("CONTROL FAILS MORE", RED), 2: ("CONTROL FAILS LESS", RED)}
-ON_OFF: Final = {0: ("no", RED), 1: ("yes", GREEN)}
 
 VERDICT: Final = (
     'max by (candidate) (shadow_gate_verdict{{verdict="PROMOTE",{arm}}})'

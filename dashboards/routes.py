@@ -1,6 +1,7 @@
 """Alertmanager's configuration from the owners in ``shadow.yaml``: each team gets what it owns, and nothing else.
 
-Secrets stand in files that deploy/alertmanager mounts; addresses end in ``.invalid`` until somebody sets them.
+Secrets stand in files that deploy/compose.yaml and deploy/kubernetes/monitoring mount; addresses end in ``.invalid``
+until somebody sets them.
 """
 
 from __future__ import annotations

@@ -28,15 +28,19 @@ def body(turn: Turn, adapter: AnthropicAdapter, *, tools: bool) -> dict[str, Any
         asked["temperature"] = min(heat, HOTTEST)  # OpenAI's goes to 2
     longest = turn.params.get("max_completion_tokens") or turn.params.get("max_tokens")
     asked["max_tokens"] = longest if isinstance(longest, int) else adapter.max_tokens
-    if stop := turn.params.get("stop"):
-        asked["stop_sequences"] = [stop] if isinstance(stop, str) else stop
-    if tools and turn.tools:
+    stop = turn.params.get("stop") or []
+    if stops := [each for each in ([stop] if isinstance(stop, str) else stop) if each.strip()]:
+        asked["stop_sequences"] = stops
+    if turn.tools and (tools or any(each.tool_calls or each.role == "tool" for each in turn.messages)):
+        # Where the history has calls, the API wants to know the tools even of whom none is offered.
         asked["tools"] = [_tool(each) for each in turn.tools]
-        if choice := _choice(turn.params):
+        if choice := _choice(turn.params) if tools else {"type": "none"}:
             asked["tool_choice"] = choice
     if system := [each.text for each in turn.messages if each.role in ("system", "developer") and each.text]:
         asked["system"] = "\n\n".join(system)
     asked["messages"] = _messages(turn.messages)
+    if "temperature" in {**asked, **adapter.params}:
+        asked.pop("top_p", None)  # newer models take one of the two
     return {**asked, **adapter.params, "model": adapter.model, "stream": True}
 
 

@@ -76,7 +76,7 @@ class Endpoint:
         async with session.post(self._url, data=body, allow_redirects=False) as response:
             if response.status != OK:
                 raise await _refusal(response)
-            if response.content_type == JSON:
+            if response.content_type == JSON or not stream.streams:
                 await self._whole(response, stream)
             else:
                 async for data in response.content.iter_any():

@@ -6,7 +6,7 @@ Format: server-sent events (WHATWG HTML, 9.2) whose ``data`` lines hold one JSON
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import orjson
 
@@ -28,6 +28,9 @@ class EventStream(ABC):
     ``first_token`` is true from the first content or tool call on. Content and arguments together are bounded by
     ``limit`` bytes: the rest is cut at a character's end, and the finish reason becomes ``length``.
     """
+
+    streams: ClassVar[bool] = True
+    """Whether the format has events; else a body is one JSON object, whatever its content type says."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit

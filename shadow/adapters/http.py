@@ -54,6 +54,8 @@ class JSONService:
 class _Whole(EventStream):
     """The service's one JSON object."""
 
+    streams = False
+
     def whole(self, body: bytes) -> None:
         """Take the reply in. Raises :class:`ProviderError` if it says nothing."""
         self._event(parsed(body))
@@ -72,6 +74,8 @@ class _Whole(EventStream):
             function = call.get("function") if isinstance(call, dict) else None
             if not isinstance(function, dict):
                 raise ProviderError(f"tool_calls.{index} has no 'function'", retryable=False)
-            self._call(index, id_=call.get("id"), name=function.get("name"), arguments=function.get("arguments"))
+            given = function.get("arguments")
+            arguments = orjson.dumps(given).decode() if isinstance(given, dict) else given
+            self._call(index, id_=call.get("id"), name=function.get("name"), arguments=arguments)
         self._ended(event.get("finish_reason") or ("tool_calls" if self._calls else "stop"))
         self.done = True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from shadow.backtest.cases import Case, Known, case, drawn
@@ -21,14 +20,6 @@ class Line(NamedTuple):
 
     place: str
     text: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """What a history holds for an arm."""
-
-    conversations: int
-    turns: int
 
 
 class History:

@@ -118,6 +118,7 @@ class Lane:
                 self._spent.paid(said.get("cost_usd") or 0.0)
                 self.asked += 1
                 return said
+            await asyncio.sleep(WAIT_S)  # the arm's own pace: it sheds without waiting, and others need the loop
         return None
 
     def _keep(self, order: int, reply: Reply, value: bytes) -> Answered:

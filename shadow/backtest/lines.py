@@ -63,10 +63,10 @@ def _event(row: dict[str, Any], line: bytes) -> Said:
     if not isinstance(kind, str) or kind not in WIRE:
         raise LineError("type", f"is {kind!r:.40}", f"use {', '.join(map(repr, WIRE))}, or none for a conversation")
     try:
-        return decode(WIRE[kind], line, str(row.get("conversation_id")).encode())
+        return decode(WIRE[kind], line, str(row.get("conversation_id")).encode(errors="replace"))
     except BrokenRecordError as error:
         where, _, what = error.detail.partition(": ")
-        where, what = (where, what) if what else ("(line)", error.detail)
+        where, what = (where, what) if what and " " not in where else ("(line)", error.detail)
         raise LineError(where, what, "docs/data-format.md has the fields") from None
 
 

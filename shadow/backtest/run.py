@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final
 
 from shadow.adapters import Adapter
@@ -30,6 +31,9 @@ from shadow.ledger import Ledger, comparison_row, outcome_row, unstorable
 
 LOOK_AHEAD: Final = 4
 """Turns that may wait for an earlier one, per call that may be under way."""
+
+SPENT: Final[frozenset[Why | None]] = frozenset({"max_cost", "max_seconds"})
+"""Budgets that forbid each further call; the others, only to begin a conversation."""
 
 MOST_ERRORS: Final = 3
 """Of plug-ins, that are shown."""
@@ -124,6 +128,10 @@ class Backtest:
     async def _ask_and_write(self) -> None:
         window: deque[_Open] = deque()
         source = self._still_to_do()
+        first = next(source, None)  # counts what the ledger has
+        if self._until_decided and self.progress.written_conversations:
+            await asyncio.to_thread(self._look)
+        source = chain([] if first is None else [first], source)
         while True:
             while self._why is None and self._may_begin(window) and (item := next(source, None)) is not None:
                 self._begin(window, *item)
@@ -179,10 +187,10 @@ class Backtest:
 
     def _stopped(self) -> bool:
         """Whether no further call may be made."""
-        if self._why is None:
+        if self._why not in SPENT:
             elapsed_s = time.monotonic() - self._began
-            self._why = self._budget.refuses_call(self.progress.spent, elapsed_s=elapsed_s)
-        return self._why not in (None, "max_turns", "decided")
+            self._why = self._budget.refuses_call(self.progress.spent, elapsed_s=elapsed_s) or self._why
+        return self._why in SPENT
 
     @staticmethod
     def _done_with(each: _Open) -> bool:

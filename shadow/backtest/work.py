@@ -92,12 +92,17 @@ def recorded_turns(ledger: Ledger, chosen: Setup) -> set[tuple[str, str]]:
 
 def _recorded(arm: Arm, file: str) -> Arm:
     """``arm`` as the recorded replies' file answers for it: another revision for each content of the file."""
-    settings = {"file": file, "arm": arm.name, "sha256": hashlib.sha256(Path(file).read_bytes()).hexdigest()}
+    settings = {"file": file, "arm": arm.name, "sha256": _digest(file)}
     limits = Limits(
         max_in_flight=AT_ONCE, attempts=1, breaker_failures=NEVER_OPENS, max_turn_bytes=arm.limits.max_turn_bytes
     )
     adapter = CallableAdapter(type="callable", target=TARGET, settings=settings)
     return arm.model_copy(update={"adapter": adapter, "limits": limits})
+
+
+def _digest(file: str) -> str:
+    with Path(file).open("rb") as raw:
+        return hashlib.file_digest(raw, "sha256").hexdigest()
 
 
 def _settings(arm: Arm) -> dict[str, str]:

@@ -39,6 +39,7 @@ CLIENT: Final[dict[str, Any]] = {
 
 LIBRARY_LOG: Final = logging.getLogger("kafka.net")
 LIBRARY_LOG.setLevel(logging.WARNING)
+LIBRARY_LOG.addHandler(logging.NullHandler())
 LIBRARY_LOG.propagate = False  # read here, and told in one line
 
 NO_ENTRY: Final = (SaslAuthenticationFailedError, UnsupportedSaslMechanismError)

@@ -1,7 +1,8 @@
 """Calls of a Kafka client that end in time, whatever the library does: each is made on a thread of the client's own.
 
 kafka-python 3.0.12 waits without limit for its own event loop (:mod:`shadow.hang_watch`), in a constructor and in
-``close`` too. A call that does not come back is left behind with its thread, which holds up nobody's exit.
+``close`` too. A call that does not come back is left behind with its thread, which holds up nobody's exit; should it
+come back after all, its client is closed then.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 from shadow.hang_watch import HANG_S
@@ -45,6 +46,10 @@ class Caller:
             self.hangs = True
             raise HangsError(f"a call has not come back for {seconds:g} s") from None
 
+    def later(self, work: Callable[[], Any]) -> None:
+        """Make this call too, once the others have come back; nobody waits for it."""
+        self._calls.put((work, Future()))
+
     def end(self) -> None:
         """Let the thread end after what it does now."""
         self._calls.put(None)
@@ -67,9 +72,11 @@ class Bounded:
 
     def __init__(self, make: Callable[[], Any], seconds: float) -> None:
         self._caller = Caller()
+        self._client: Any = None
         try:
-            self._client = self._caller(make, seconds)
+            self._caller(partial(self._make, make), seconds)
         except BaseException:
+            self._caller.later(self._close)
             self._caller.end()
             raise
 
@@ -91,6 +98,15 @@ class Bounded:
 
     def close(self) -> None:
         """Close the client, or leave it behind if it hangs."""
-        with suppress(HangsError):
-            self._caller(self._client.close, CLOSE_S)
+        try:
+            self._caller(self._close, CLOSE_S)
+        except HangsError:
+            self._caller.later(self._close)
         self._caller.end()
+
+    def _make(self, make: Callable[[], Any]) -> None:
+        self._client = make()
+
+    def _close(self) -> None:
+        if self._client is not None:
+            self._client.close()

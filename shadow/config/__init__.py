@@ -25,7 +25,7 @@ from shadow.config.comparison import JUDGE, Comparator, Judge, Slices
 from shadow.config.file import Config
 from shadow.config.load import DEFAULT_PATH, ENV_BROKER_URL, ENV_CONFIG, ENV_LEDGER_URL, load, override, parse, place
 from shadow.config.places import EMBEDDED_BROKER, Broker, Ledger, Metrics
-from shadow.config.problems import ConfigError
+from shadow.config.problems import ConfigError, unsecret
 
 __all__ = [
     "DEFAULT_PATH",
@@ -61,4 +61,5 @@ __all__ = [
     "override",
     "parse",
     "place",
+    "unsecret",
 ]

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from shadow.config.arms import Arm, Control, Production, model_of, who
 from shadow.config.comparison import JUDGE, Comparator, Judge, Slices
 from shadow.config.places import Broker, Ledger, Metrics
-from shadow.config.problems import ConfigError
+from shadow.config.problems import ConfigError, unsecret
 from shadow.events import CONTROL, PRODUCTION
 from shadow.gate.settings import JUDGE_SAME, JUDGE_WORSE, JUDGED, ExcessGuardrail, Gate, ScoreGuardrail
 from shadow.section import Section
@@ -64,7 +64,7 @@ class Config(Section):
             if arm.name == JUDGE:
                 raise ValueError(f"a candidate cannot be called {JUDGE!r} where there is a judge; rename it")
             if who(arm.adapter) == who(judge):
-                asked = " at ".join(who(judge))
+                asked = unsecret(" at ".join(who(judge)))
                 raise ValueError(f"judge.adapter asks {asked}, as arm {arm.name!r} does: a judge must be another one")
         return self
 

@@ -10,7 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from shadow.config.file import Config
-from shadow.config.problems import ConfigError, line_of, problem
+from shadow.config.problems import ConfigError, line_of, problem, unsecret
 
 ENV_CONFIG: Final = "SHADOW_CONFIG"
 ENV_BROKER_URL: Final = "SHADOW_BROKER_URL"
@@ -42,7 +42,7 @@ def override(config: Config, environ: Mapping[str, str]) -> Config:
             try:
                 config = Config.model_validate({**config.model_dump(), section: part})
             except ValidationError as error:
-                raise ConfigError([f"${variable}={url!r}: {error.errors()[0]['msg']}"]) from None
+                raise ConfigError([unsecret(f"${variable}={url!r}: {error.errors()[0]['msg']}")]) from None
     return config
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, get_args
 
@@ -66,7 +67,12 @@ def _what(root: type[BaseModel], error: Mapping[str, Any]) -> str:
         return f"{'type' if adapter else 'kind'} must be {', '.join(map(repr, known[:-1]))} or {known[-1]!r}"
     message = str(error["msg"]).removeprefix("Value error, ")
     shown = error.get("input")
-    return message if isinstance(shown, (dict, list)) else f"{message}, not {shown!r}"
+    return message if isinstance(shown, (dict, list)) else unsecret(f"{message}, not {shown!r}")
+
+
+def unsecret(text: str) -> str:
+    """``text`` without the passwords of the urls in it: what is said of a configuration ends up in logs."""
+    return re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", text)
 
 
 def _known_fields(root: type[BaseModel], loc: Iterable[int | str]) -> list[str]:

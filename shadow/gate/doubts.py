@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from shadow.gate.experiment import Experiment
-from shadow.gate.settings import JUDGE_WORSE, JUDGED, ExcessGuardrail, ScoreGuardrail
+from shadow.gate.settings import JUDGE_SAME, JUDGE_WORSE, JUDGED, ExcessGuardrail, ScoreGuardrail
 from shadow.gate.watch import Alarmed
 
 SKEW_S: Final = 60.0
@@ -68,7 +68,7 @@ def _silent(
 ) -> Iterator[str]:
     for each in experiment.gate.guardrails:
         if isinstance(each, ExcessGuardrail) and each.measure == JUDGED:
-            if outcomes.get(JUDGE_WORSE, NEVER) < old:
+            if max(outcomes.get(JUDGE_WORSE, NEVER), outcomes.get(JUDGE_SAME, NEVER)) < old:
                 yield f"judge down: it has judged nothing for {experiment.gate.max_age_s:g} s"
         elif isinstance(each, ExcessGuardrail) and measures.get(each.measure, NEVER) < old:
             yield f"measure down: {each.measure!r} has scored nothing for {experiment.gate.max_age_s:g} s"

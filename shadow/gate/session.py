@@ -183,6 +183,9 @@ class Session:
 
     def _take_candidate(self, row: LedgerRow) -> None:
         experiment, seen = self.experiment, self.seen
+        since = experiment.gate.sentinel_since
+        if since is not None and row.turn_arrived_at < since:
+            return  # held against instruments that are known to have been broken
         if row.arm_revision != experiment.revision:
             seen.other_revision = row.recorded_at
         elif (row.evaluator_revision or "") != experiment.evaluator_revision:

@@ -123,7 +123,10 @@ DEFAULT: Final[list[GuardrailSettings]] = [
 
 
 class Gate(Section):
-    """When a candidate may be promoted. Any change here begins a new experiment: evidence starts anew."""
+    """When a candidate may be promoted. Any change here is another experiment: the same rows are judged again.
+
+    Choose margins before you have seen the rows: one that is chosen by them has no error rate.
+    """
 
     alpha: Alpha = Field(0.05, description="Chance of promoting a candidate that breaks a margin; 0.01 is strict.")
     zero_tolerance_alpha: Alpha = Field(0.01, description="Chance of rejecting one that keeps its budgets.")

@@ -22,7 +22,6 @@ from shadow.gate.settings import (
     JUDGED,
     ExcessGuardrail,
     FailureGuardrail,
-    GuardrailSettings,
     RatioGuardrail,
     ScoreGuardrail,
     SlowGuardrail,
@@ -137,11 +136,6 @@ def score_of(row: LedgerRow, measure: str) -> float | None:
     return float(scores[listed.index(measure)])
 
 
-def needs_control(settings: GuardrailSettings) -> bool:
-    """Whether it compares with the control arm."""
-    return isinstance(settings, ExcessGuardrail)
-
-
 def _failed(row: LedgerRow, kinds: frozenset[str] | None) -> int | None:
     if left_out(row):
         return None
@@ -197,18 +191,18 @@ def _excess(turn: TurnRows, measure: str) -> float | None:
 
 
 def _excess_judged(turn: TurnRows, arm: str) -> float | None:
-    """Left out is a turn of which neither arm's reply was judged: it was not sampled, or the judge was down.
+    """Left out is a turn of which control's reply was not judged: that has nothing to do with the candidate.
 
-    Where one was, the other without a verdict counts as worse, on either side alike: a reply that makes the judge say
-    what is no verdict would else go unseen, and a judge that fails by chance harms neither arm more.
+    Where it was, a candidate's reply without a verdict counts as worse: one that makes the judge say what is no verdict
+    would else go unseen. A judge that fails by chance thus charges the candidate, and never spares it.
     """
     row, control = turn.row, turn.control
     if control is None or left_out(row) or left_out(control):
         return None
     mine, floor = _judged(turn, arm), _judged(turn, CONTROL)
-    if mine is None and floor is None:
+    if floor is None:
         return None
-    return excess_divergence(WORST if floor is None else floor, WORST if mine is None else mine)
+    return excess_divergence(floor, WORST if mine is None else mine)
 
 
 def _judged(turn: TurnRows, arm: str) -> float | None:

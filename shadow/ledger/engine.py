@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 
+from shadow.config import unsecret
 from shadow.ledger.errors import LedgerError, LedgerUnavailableError
 
 NOT_A_DATABASE: Final = "file is not a database"
@@ -22,7 +23,9 @@ def parse(url: str) -> URL:
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
-        raise LedgerError(repr(url), "is not a url; use 'sqlite:///path' or 'postgresql://user@host/name'") from None
+        raise LedgerError(
+            repr(unsecret(url)), "is not a url; use 'sqlite:///path' or 'postgresql://user@host/name'"
+        ) from None
     backend = parsed.get_backend_name()
     if backend == "sqlite" and parsed.database and parsed.database != ":memory:":
         return parsed

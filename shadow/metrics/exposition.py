@@ -18,7 +18,6 @@ from shadow.metrics.catalogue import Family
 
 TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS: Final = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-END: Final = b"# EOF\n"
 
 SLICE_S: Final = 0.001
 PAUSE_S: Final = 0.0002

@@ -199,9 +199,13 @@ def _settings(config: Config, candidate: str) -> dict[str, Any]:
     whole, arm = config.model_dump(mode="json"), config.arm(candidate)
     judge = config.judge if judge_revision(config) else None
     for each in (arm, *((config.control,) if config.control else ()), *((judge.arm,) if judge else ())):
-        if urlsplit(address_of(each.adapter) or "").username:
+        place = urlsplit(address_of(each.adapter) or "")
+        if "@" in place.netloc or place.query:
             raise BundleError(
-                [f"the address of {each.name!r} holds a user's name or password; put it into api_key_env's variable"]
+                [
+                    f"the address of {each.name!r} holds a user's name, a password or a query: "
+                    f"put secrets into api_key_env's variable"
+                ]
             )
     found = {name: whole[name] for name in PARTS}
     if config.control:

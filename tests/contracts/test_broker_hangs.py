@@ -22,20 +22,36 @@ LIMIT_S = 1.0
 Hang = Callable[[Any, str], None]
 
 
+def kafka_threads() -> set[threading.Thread]:
+    return {each for each in threading.enumerate() if "kafka" in each.name or "network" in each.name}
+
+
 @pytest.fixture
 def hang(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hang]:
-    """Lets a method never return, as the library does: it waits for its own event."""
-    released = threading.Event()
+    """Lets a method not return, as the library does: it waits for its own event, until the test has ended.
 
-    def never(*_given: Any, **_named: Any) -> Any:
-        released.wait(120)
-        raise RuntimeError("released")
+    A client whose call comes back after all must then be closed: its threads would go on connecting for ever.
+    """
+    released, before = threading.Event(), kafka_threads()
+
+    def hanging(of: Any, name: str) -> None:
+        method = getattr(of, name)
+
+        def late(*given: Any, **named: Any) -> Any:
+            released.wait(120)
+            return method(*given, **named)
+
+        monkeypatch.setattr(of, name, late)
 
     monkeypatch.setattr("shadow.broker.timed.HANG_S", LIMIT_S)
     monkeypatch.setattr("shadow.broker.timed.CLOSE_S", LIMIT_S)
     monkeypatch.setattr("shadow.broker.connection.ANSWER_S", LIMIT_S)
-    yield lambda of, name: monkeypatch.setattr(of, name, never)
+    yield hanging
     released.set()
+    deadline = time.monotonic() + 60
+    while left := kafka_threads() - before:
+        assert time.monotonic() < deadline, f"left behind: {left}"
+        time.sleep(0.1)
 
 
 CALLS: dict[str, tuple[Any, str, Callable[[str], Any]]] = {

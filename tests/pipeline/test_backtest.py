@@ -200,6 +200,14 @@ def test_max_cost_counts_all_runs_and_is_overshot_by_calls_under_way_at_most(tmp
     assert first["cost_usd"] < more["cost_usd"] <= 0.4 + 0.01 * LIMITS["max_in_flight"]
 
 
+def test_two_budgets_hold_together(tmp_path: Path) -> None:
+    """So few turns that all of them may begin at once: each call still asks whether there is money for it."""
+    configured(tmp_path, settings={"seconds": 0.01})
+    report = found(tmp_path, history(tmp_path / "history.jsonl", 100), "--max-turns", "15", "--max-cost", "0.05")
+    assert report["backtest"]["stopped_by"] == "max_cost"
+    assert len(calls(tmp_path)) <= 5 + LIMITS["max_in_flight"]
+
+
 def test_the_daily_budget_of_the_arm_holds_where_no_other_is_given(tmp_path: Path) -> None:
     configured(tmp_path, limits={"usd_per_day": 0.05})
     report = found(tmp_path, history(tmp_path / "history.jsonl", 100))
@@ -221,7 +229,10 @@ def test_until_decided_stops_asking_with_the_verdict_of_the_whole(tmp_path: Path
     told = history(tmp_path / "history.jsonl", 600)
     report = found(tmp_path, told, "--until-decided")
     assert (report["verdict"], report["backtest"]["stopped_by"]) == ("PROMOTE", "decided")
-    assert len(calls(tmp_path)) < 400
+    asked = len(calls(tmp_path))
+    assert asked < 400
+    assert found(tmp_path, told, "--until-decided")["backtest"]["stopped_by"] == "decided"
+    assert len(calls(tmp_path)) == asked  # what is decided asks nothing more
     assert found(tmp_path, told)["verdict"] == "PROMOTE"
 
 

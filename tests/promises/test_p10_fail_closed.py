@@ -182,3 +182,13 @@ def test_p10_a_guardrail_on_the_judge_decides_by_its_verdicts() -> None:
         assert (ruling.verdict, ruling.culprits) == ("REJECT", ("judged",))
     same = [each._replace(name="judge_same") if each.arm == "cand" else each for each in verdicts()]
     assert judged([*rest, *same], **gate).verdict == "PROMOTE"
+    identical = [each._replace(name="judge_same") for each in verdicts()]  # nothing to ask is no judge that is down
+    assert judged([*rest, *identical], **gate).verdict == "PROMOTE"
+
+
+def test_p10_verdicts_of_the_judge_that_are_missing_never_spare_a_candidate() -> None:
+    """Missing on either side, at random: control's leave the turn out, the candidate's count against it."""
+    rest = [*good(), *control()]
+    found = [each for each in verdicts(worse=12) if each.arm == "cand" or int(each.conversation_id[1:]) % 5]
+    gate: dict[str, Any] = {"with_control": True, "guardrails": [FAILURE, JUDGED]}
+    assert judged([*rest, *found], **gate).verdict != "PROMOTE"

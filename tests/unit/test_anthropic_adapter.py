@@ -22,7 +22,7 @@ ORDER = {
 }
 
 
-def asked(*messages: dict[str, Any], adapter: AnthropicAdapter = ADAPTER, **fields: Any) -> Any:
+def asked(*messages: dict[str, Any], adapter: AnthropicAdapter = ADAPTER, offer: bool = True, **fields: Any) -> Any:
     turn = Turn(
         turn_id="t",
         conversation_id="c",
@@ -30,7 +30,7 @@ def asked(*messages: dict[str, Any], adapter: AnthropicAdapter = ADAPTER, **fiel
         messages=[Message.model_validate(each) for each in messages],
         **fields,
     )
-    return body(turn, adapter, tools=True)
+    return body(turn, adapter, tools=offer)
 
 
 def words(text: str) -> list[dict[str, Any]]:
@@ -186,6 +186,22 @@ def test_what_the_api_refuses_is_not_sent() -> None:
         {"role": "user", "content": words(EMPTY)},
     ]
     assert request["max_tokens"] == ADAPTER.max_tokens
+
+
+def test_of_two_ways_to_sample_the_api_takes_one_and_a_stop_must_have_words() -> None:
+    params = {"temperature": 0.5, "top_p": 0.9, "stop": ["\n\n", "END"]}
+    request = asked({"role": "user", "content": "hi"}, params=params)
+    assert (request["temperature"], request["stop_sequences"], "top_p" in request) == (0.5, ["END"], False)
+    assert asked({"role": "user", "content": "hi"}, params={"top_p": 0.9})["top_p"] == 0.9
+
+
+def test_tools_of_the_history_are_named_to_an_arm_that_is_offered_none() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "order", "arguments": "{}"}}
+    history = ({"role": "user", "content": "hi"}, {"role": "assistant", "tool_calls": [call]})
+    result = {"role": "tool", "tool_call_id": "c1", "content": "on its way"}
+    request = asked(*history, result, offer=False, tools=[ORDER])
+    assert ([each["name"] for each in request["tools"]], request["tool_choice"]) == (["order"], {"type": "none"})
+    assert "tools" not in asked({"role": "user", "content": "hi"}, offer=False, tools=[ORDER])
 
 
 def test_pictures_go_along() -> None:

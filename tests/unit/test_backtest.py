@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import random
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shadow.adapters import create
 from shadow.backtest.budget import Budget, Spent
 from shadow.backtest.cases import Case, Known, case, drawn
 from shadow.backtest.clock import BEGIN, LOOKED_S, Clock, setting
 from shadow.backtest.history import History, Line
+from shadow.backtest.journal import Journal
+from shadow.backtest.lane import Lane
 from shadow.backtest.lines import LineError, said
 from shadow.backtest.work import setup
 from shadow.config import Arm, Config, ConfigError, load
@@ -65,6 +70,7 @@ def test_a_conversation_becomes_turns_and_productions_replies_timed_only_where_b
         (b'{"type": "comparison"}', "type"),
         (b'{"type": {}}', "type"),
         (b'{"type": "turn", "turn_id": "t"}', "conversation_id"),
+        (b'{"type": "turn", "turn_id": "t", "conversation_id": "\\ud800"}', "(line)"),
         (answered(asked(1)).to_json().replace(b'"c1"', b'"c 1"'), "conversation_id"),
         (b'{"conversation_id": "c", "turns": [{"role": "boss", "text": ""}]}', "turns[0].role"),
         (b'{"conversation_id": "c", "turns": [{"role": "customer", "text": "", "ts": 5}]}', "occurred_at"),
@@ -182,3 +188,21 @@ def test_history_is_told_from_another_by_its_content_alone(tmp_path: Path, arm: 
     other = opened(history(tmp_path / "c.jsonl", 6))
     assert one.digest == same.digest != other.digest
     assert all(isinstance(each, Case) for each in other.cases(arm))
+
+
+async def test_an_arms_own_pace_leaves_the_loop_to_the_others(tmp_path: Path, arm: Arm) -> None:
+    """Else time-outs of other calls would come late, and count as failures."""
+    limits = arm.limits.model_copy(update={"requests_per_s": 0.01, "deadline_s": 0.2, "attempts": 1})
+    slow = arm.model_copy(update={"limits": limits})
+    journal = Journal(tmp_path / "replies.jsonl", "digest")
+    lane = Lane(slow, create(slow, environ={}), replies=None, journal=journal, spent=Spent(0.0))
+    ends = time.monotonic() + 1.0
+    both = [asyncio.create_task(lane.answer(asked(each), lambda: time.monotonic() > ends)) for each in (1, 2)]
+    ticks = 0
+    while time.monotonic() < ends:
+        await asyncio.sleep(0.01)
+        ticks += 1
+    await asyncio.gather(*both)
+    await lane.close()
+    journal.close()
+    assert ticks > 20

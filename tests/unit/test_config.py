@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from shadow import plugins
@@ -212,3 +214,17 @@ def test_a_gate_that_cannot_be_is_named_by_file_line_field_and_fix(change, expec
 def test_a_guardrail_that_needs_the_control_arm_says_so():
     text = GATED.replace(GATED[GATED.index("control:") : GATED.index("candidates:")], "")
     assert "compares with the control arm, and there is none: add 'control'" in problems(text)[0]
+
+
+@pytest.mark.parametrize(
+    "environ", [{}, {"SHADOW_LEDGER_URL": "postgres://shadow:hunter2@db/x"}], ids=["file", "variable"]
+)
+def test_a_password_in_a_url_that_is_refused_is_not_said(tmp_path: Path, environ: dict[str, str]) -> None:
+    """What is wrong with a configuration ends up in logs."""
+    url = "sqlite:///l.db" if environ else "postgres://shadow:hunter2@db/x"
+    file = tmp_path / "shadow.yaml"
+    file.write_text(f"version: 1\nproduction: {{owner: o, model: m}}\nledger: {{url: '{url}'}}\n")
+    with pytest.raises(ConfigError) as caught:
+        load(file, environ=environ)
+    assert "postgres://shadow:***@db/x" in str(caught.value)
+    assert "hunter2" not in str(caught.value)

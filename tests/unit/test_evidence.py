@@ -80,11 +80,15 @@ def test_a_bundle_holds_no_address_and_refuses_a_password(tmp_path: Path):
         found = members(seal(config, ledger, "cand", evaluator_of(config), time.time()).data)
         assert {"broker", "ledger", "metrics"}.isdisjoint(json.loads(found["config.json"]))
         assert config.ledger.url.encode() not in b"".join(found.values())
-        adapter = {"type": "openai", "base_url": "https://me:secret@models.example/v1", "model": "m"}
-        arm = {**CONTROL, "name": "cand", "adapter": adapter}
-        leaky = configured(tmp_path, "127.0.0.1:1", candidates=[arm])
-        with pytest.raises(BundleError, match="password"):
-            seal(leaky, ledger, "cand", "e", time.time())
+        for adapter in (
+            {"type": "openai", "base_url": "https://me:secret@models.example/v1", "model": "m"},
+            {"type": "openai", "base_url": "https://:secret@models.example/v1", "model": "m"},
+            {"type": "http", "url": "https://bot.example/answer?key=secret"},
+        ):
+            arm = {**CONTROL, "name": "cand", "adapter": adapter}
+            leaky = configured(tmp_path, "127.0.0.1:1", candidates=[arm])
+            with pytest.raises(BundleError, match="password"):
+                seal(leaky, ledger, "cand", "e", time.time())
 
 
 def test_a_verdict_that_rests_on_the_judge_and_the_sentinel_replays_too(tmp_path: Path):

@@ -109,6 +109,16 @@ def test_it_begins_anew_from_the_instant_that_it_is_told():
     assert 180 < of(session).conversations < 200
 
 
+def test_what_was_held_against_broken_instruments_does_not_count_afterwards():
+    """The candidate's own rows of that time were judged by them too."""
+    since = START + 210 * CONVERSATION_S
+    spoiled = candidate(failures=lambda n, turn: every(2)(n, turn) if n < 200 else [])
+    session = watched([*spoiled, *control()], sentinel_since=since)
+    kept = [row for row in spoiled if row.turn_arrived_at >= since]
+    assert (session.rows, session.ruling().verdict) == (len(kept), "PROMOTE")
+    assert watched([*spoiled, *control()]).ruling().verdict == "REJECT"
+
+
 def test_an_alarm_stops_rejection_and_a_rejection_before_it_stays():
     bad = candidate(failures=every(2))
     assert watched([*day_before(200, failures=every(3)), *bad, *control()]).ruling().verdict == "HOLD"

@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from shadow import __version__, plugins
 from shadow.adapters import AdapterConfigError, create
+from shadow.adapters.anthropic import VERSION
 from shadow.broker import BrokerError, look
 from shadow.cli.doctor.http import Answer, NoAnswerError, get
 from shadow.config import AnthropicAdapter, Arm, CallableAdapter, Config, HTTPAdapter, OpenAIAdapter
@@ -187,7 +188,7 @@ def _question(
     if isinstance(adapter, HTTPAdapter):
         return adapter.url, bearer, "OPTIONS"
     if isinstance(adapter, AnthropicAdapter):
-        headers = {"anthropic-version": "2023-06-01"} | ({"x-api-key": key} if key else {})
+        headers = {"anthropic-version": VERSION} | ({"x-api-key": key} if key else {})
         return f"{adapter.base_url.rstrip('/')}/v1/models", headers, "GET"
     return f"{adapter.base_url.rstrip('/')}/models", bearer, "GET"
 
