@@ -201,12 +201,8 @@ def _settings(config: Config, candidate: str) -> dict[str, Any]:
     for each in (arm, *((config.control,) if config.control else ()), *((judge.arm,) if judge else ())):
         place = urlsplit(address_of(each.adapter) or "")
         if "@" in place.netloc or place.query:
-            raise BundleError(
-                [
-                    f"the address of {each.name!r} holds a user's name, a password or a query: "
-                    f"put secrets into api_key_env's variable"
-                ]
-            )
+            what = f"the address of {each.name!r} holds a user's name, a password or a query"
+            raise BundleError([f"{what}: put secrets into api_key_env's variable"])
     found = {name: whole[name] for name in PARTS}
     if config.control:
         found["control"] = whole["control"]
