@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from shadow.gate.rows import LedgerRow
+from shadow.gate.report import report
+from shadow.gate.rows import LedgerRow, OutcomeRow
 from shadow.gate.session import Session
+from shadow.gate.settings import JUDGE_WORSE
 from tests.fixtures.gate_rows import CONVERSATION_S, START, experiment, row
 
 COUNT = 3_000
@@ -95,20 +97,23 @@ def test_p08_one_that_is_as_good_is_promoted_by_the_same_gate() -> None:
 
 
 def test_p08_gibberish_that_pleases_a_judge_is_stopped_by_the_guardrails_that_judge_nothing() -> None:
-    """A judge gives it the better score; it answers nothing that was asked, so outcomes and failures speak."""
+    """A judge prefers it to production more often than production asked again; it answers nothing that was asked."""
     judged = [*SLICED, {"kind": "excess_divergence", "name": "judge", "measure": "judge", "margin": 0.05}]
 
     def gibberish(rng: random.Random, *, shifted: bool, hard: bool) -> Facts:  # noqa: ARG001
-        return {"failures": ["repetition"], "measures": {"judge": 0.0}}
+        return {"failures": ["repetition"]}
 
-    session = Session(experiment(guardrails=judged, control="k1"))
-    rows = list(turns(gibberish))
-    controls = [
-        each._replace(arm="control", arm_revision="k1", scores="[0.3]", failures=None, recorded_at=each.recorded_at + 1)
-        for each in rows
+    again = (each._replace(arm="control", arm_revision="k1") for each in turns(as_good))
+    said = [
+        OutcomeRow(f"{arm}{n}", f"c{n}:0", f"c{n}", arm, JUDGE_WORSE, worse, START + n * CONVERSATION_S + 30)
+        for n in range(COUNT)
+        for arm, worse in (("cand", 0.0), ("control", float(n % 3 == 0)))
     ]
-    session.feed([*rows, *controls])
+    session = Session(experiment(guardrails=judged, control="k1"))
+    session.feed([*turns(gibberish), *again, *said])
     verdicts = [change.verdict for change in session.advance(START + COUNT * CONVERSATION_S + 600)]
     assert "PROMOTE" not in verdicts
     assert verdicts[-1] == "REJECT"
     assert "any_failure" in session.ruling().culprits
+    [cell] = [each for each in report(session, session.ruling())["cells"] if each["guardrail"] == "judge"]
+    assert cell["estimate"] < -0.2  # it did please the judge
