@@ -36,6 +36,9 @@ GRACE_S: Final = 5.0
 REMEMBERED: Final = 20_000
 """Turns per partition that are recognised when they are delivered a second time."""
 
+LOOK_BACK: Final = 2_000
+"""Replies before the committed place that are read again: a turn written twice may come on both sides of a death."""
+
 
 @dataclass(slots=True)
 class _Partition:
@@ -275,6 +278,8 @@ class Mirror(Service):  # type: ignore[misc]
                     start = (await consumer.end_offsets([part.replies]))[part.replies]
                     await self._stream.commit({part.replies: start})
                 part.next_reply = start
+                first = (await consumer.beginning_offsets([part.replies]))[part.replies]
+                start = max(first, start - LOOK_BACK)
                 if self._arm.limits.usd_per_day is not None:
                     start = min(start, await self._midnight(part, start))
                 consumer.seek(part.replies, start)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from shadow import broker as kafka_client
-from shadow.events import Comparison, decode
-from shadow.topology import COMPARISONS, RECORDER_GROUP, TURNS, mirror_group
+from shadow.events import Comparison, Reply, decode
+from shadow.topology import ARM_REPLIES, COMPARISONS, RECORDER_GROUP, TURNS, mirror_group
 from tests.fixtures import load
 from tests.fixtures.system import System, arm
 
@@ -65,6 +66,26 @@ def test_p04_notices_acknowledgement_out_of_order(system):
     turns = slow_first(system, "tests.fixtures.broken.acks")
     report = system.settled(turns=turns)
     assert report.arms["slow"].outcomes == {"compared": 200, "expired": 4}
+
+
+def test_p04_a_turn_that_comes_again_after_a_death_is_not_asked_again(system):
+    """Production wrote it twice; the first was answered and committed before the mirror died."""
+    system.start("mirror.control", "comparator", "recorder")
+    system.await_assigned("comparator", "mirror.control")
+    address = system.config.broker.bootstrap
+    load.write_raw(address, turns=20, rate=1000, run="again", twice=False, garbage=False)
+    deadline = time.monotonic() + 60
+    while system.audit().arms["control"].stored < 20:
+        assert time.monotonic() < deadline, system.logs()
+        time.sleep(0.3)
+    await_read(system, mirror_group("control"), TURNS)
+    system.kill("mirror.control")
+    again = [(record.key, record.value, record.headers) for record in kafka_client.read(address, TURNS)]
+    kafka_client.publish(address, TURNS, again)
+    system.start("mirror.control")
+    await_read(system, mirror_group("control"), TURNS)
+    replies = [decode(Reply, record.value, record.key) for record in kafka_client.read(address, ARM_REPLIES)]
+    assert Counter(Counter(reply.turn_id for reply in replies).values()) == {1: 20}
 
 
 def deliver_again(system: System) -> None:
