@@ -42,4 +42,4 @@ def configure(process: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(level, logging.WARNING))
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # each lost connection is an error to it; we say it once
+    logging.getLogger("kafka").propagate = False  # each lost connection is an error to it; we say it once

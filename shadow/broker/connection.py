@@ -38,10 +38,6 @@ CLIENT: Final[dict[str, Any]] = {
 """Settings of every client."""
 
 LIBRARY_LOG: Final = logging.getLogger("kafka.net")
-LIBRARY_LOG.setLevel(logging.WARNING)
-LIBRARY_LOG.addHandler(logging.NullHandler())
-LIBRARY_LOG.propagate = False  # read here, and told in one line
-
 NO_ENTRY: Final = (SaslAuthenticationFailedError, UnsupportedSaslMechanismError)
 
 Partition = tuple[str, int]

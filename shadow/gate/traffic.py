@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from shadow.gate.assemble import Conversation, TurnRows
-from shadow.gate.turn_values import left_out, names
+from shadow.gate.turn_values import complete, left_out, names
 
 UNDER: Final = 0.8
 """A slice is under-represented if less than this part of the usual share of its turns enters."""
@@ -38,10 +38,10 @@ class Traffic:
         self.turns += len(turns)
         for turn in turns:
             row = turn.row
-            if row.outcome in _INCOMPLETE:
-                self.incomplete[f"{row.outcome} {row.reason}"] += 1
-            else:
+            if complete(row):
                 self.complete += 1
+            else:
+                self.incomplete[f"{row.outcome} {row.reason}"] += 1
             if row.candidate_cost_usd is not None:
                 self.cost_usd += row.candidate_cost_usd
                 self.priced += 1
@@ -69,6 +69,3 @@ class Traffic:
             return []
         usual = self.used / self.turns
         return [name for name, (turns, entering) in self.slices().items() if entering / turns < UNDER * usual]
-
-
-_INCOMPLETE: Final = frozenset({"shed", "expired"})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,13 @@ def test_a_file_that_is_no_certificate_is_named(tmp_path: Path) -> None:
     variables = {"SHADOW_BROKER_SECURITY": "SSL", "SHADOW_BROKER_CA_FILE": str(tmp_path / "ca.pem")}
     with pytest.raises(SecurityError, match=r"\$SHADOW_BROKER_CA_FILE .* cannot be used: .*; name a PEM file"):
         security(variables)
+
+
+def test_production_may_ask_for_it_and_keeps_its_own_log() -> None:
+    """The Tap's settings come from here: what kafka-python logs in production's process is production's."""
+    code = "import logging, shadow.broker; each = logging.getLogger('kafka.net'); print(each.level, each.propagate)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "0 True\n"
 
 
 def test_the_embedded_broker_speaks_plain_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
