@@ -116,7 +116,7 @@ def main() -> int:
     parser = arguments()
     given = parser.parse_args()
     if (given.name == "mirror") != bool(given.arm):
-        parser.error("--arm names the arm of a mirror, and of nothing else")
+        parser.error("mirror needs --arm NAME, an arm of the configuration; no other consumer takes it")
     process = f"{given.name}.{given.arm}" if given.arm else given.name
     logs.configure(process)
     try:

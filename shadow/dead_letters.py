@@ -1,4 +1,4 @@
-"""Dead letters: broken records set aside with their raw bytes, so that one can be read, mended and sent again.
+"""Dead letters: broken records set aside with their raw bytes, so that one can be read, corrected and sent again.
 
 One lies on ``shadow.dead-letters`` under the key ``topic/partition/offset`` (its id) with the broken record's value
 unchanged. Its headers: ``reason`` (a closed set), ``detail`` (for people), ``key`` (the broken record's, if it had
@@ -175,7 +175,7 @@ def redrive(
     value: bytes | None = None,
     key: bytes | None = None,
 ) -> list[Redriven]:
-    """Write letters back to the topics they came from: their own bytes and key, or mended ones; and record it.
+    """Write letters back to the topics they came from: their own bytes and key, or corrected ones; and record it.
 
     1. Everything is checked before anything is written. 2. The copy is stored. 3. A marker on the dead-letter topic
     records where; a crash between 2 and 3 may write a copy twice, which consumers must bear anyway.
@@ -196,7 +196,7 @@ def obstacle(item: DeadLetter, *, again: bool = False, mended: bool = False) -> 
     if item.redriven_to and not again:
         return f"{item.id} was sent again already, to {item.redriven_to[-1]}; --again sends it once more"
     if item.cut and not mended:
-        return f"{item.id} was too large to be kept whole; --value FILE sends a mended one"
+        return f"{item.id} was too large to be kept whole; --value FILE sends a corrected one"
     return None
 
 

@@ -24,6 +24,9 @@ FAMILIES: Final[dict[str, type]] = {
     "shadow.slices": Slicer,
 }
 
+FIELDS: Final = {"shadow.measures": "comparator.measures", "shadow.slices": "slices.use"}
+"""Where a configuration names the plug-ins of a family."""
+
 
 class PluginError(Exception):
     """A plug-in that cannot be used; the message is one line that names it and what there is instead."""
@@ -134,7 +137,8 @@ def unknown_slices(config: Config, evaluator: Evaluator) -> dict[tuple[str | int
 
 def _instance(family: str, name: str, known: dict[str, EntryPoint]) -> Any:
     if name not in known:
-        raise PluginError(f"{family}: {name!r} is not installed; there are: {', '.join(sorted(known)) or 'none'}")
+        field = FIELDS.get(family, family)
+        raise PluginError(f"{field}: {name!r} is not installed; there are: {', '.join(sorted(known)) or 'none'}")
     try:
         plugin = known[name].load()()
     except Exception as error:

@@ -66,7 +66,8 @@ def talking_to(bootstrap: Sequence[str]) -> Iterator[None]:
     except (RetriableError, OSError) as error:
         what = str(error) or type(error).__name__
         raise BrokerError(
-            f"no answer from Kafka at {address} ({what}): start it (`shadow up`, `shadow broker`) or correct broker.url"
+            f"no answer from Kafka at {address} ({what}): start it (`shadow up`, `shadow broker`) "
+            f"or correct broker.url (or $SHADOW_BROKER_URL)"
         ) from None
     except KafkaError as error:
         raise BrokerError(f"Kafka at {address} refused: {error}") from None

@@ -11,6 +11,7 @@ from rich.table import Table
 from shadow.audit import Report
 from shadow.audit import audit as run_audit
 from shadow.broker import BrokerError
+from shadow.cli.instant import Instant
 from shadow.cli.root import Unavailable, configuration, print_json
 from shadow.config import Config
 from shadow.ledger import Ledger, LedgerError
@@ -19,8 +20,8 @@ POLL_S = 1.0
 
 
 @click.command()
-@click.option("--since", type=float, default=0.0, help="Turns that arrived from this time on, Unix seconds.")
-@click.option("--until", type=float, default=float("inf"), help="Turns that arrived before this time, Unix seconds.")
+@click.option("--since", type=Instant(), default=0.0, help="Turns that arrived at or after this time.")
+@click.option("--until", type=Instant(), default=float("inf"), help="Turns that arrived before this time.")
 @click.option("--wait", "wait_s", type=float, default=0.0, help="Wait up to this many seconds until none is in flight.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_context

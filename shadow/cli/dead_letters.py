@@ -1,4 +1,4 @@
-"""``shadow dead-letters``: see the broken records that were set aside, mend them, send them again."""
+"""``shadow dead-letters``: see the broken records that were set aside, correct them, send them again."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _time(item: DeadLetter) -> str:
 
 @click.group("dead-letters")
 def dead_letters() -> None:
-    """List, show and re-drive broken records."""
+    """List, show and send again broken records."""
 
 
 @dead_letters.command("list")
@@ -113,16 +113,18 @@ def redrive_(  # noqa: PLR0917 (click passes by name)
     key: str | None,
     again: bool,  # noqa: FBT001 (click passes by name)
 ) -> None:
-    """Write broken records back to the topics they came from, unchanged or mended.
+    """Write broken records back to the topics they came from, unchanged or corrected.
 
-    The topic may be one of production's: this is the one command that writes there, and only when a person calls it.
+    The topic may be one of production's: this command writes there only when a person calls it.
+
+    (`shadow replay` and `shadow simulate traffic` write there too: they play production.)
     """
     if bool(ids) == everything:
         raise UserError("name the ids to send again, or say --all")
     if reason and not everything:
         raise UserError("--reason goes with --all")
     if (value or key is not None) and len(ids) != 1:
-        raise UserError("--value and --key mend one letter: name one id")
+        raise UserError("--value and --key correct one letter: name one id")
     bootstrap = configuration(ctx).broker.bootstrap
     with _one_line():
         if everything:

@@ -23,7 +23,7 @@ from shadow.cli.gate_report import lines_of
 from shadow.cli.root import Unavailable, UserError
 from shadow.cli.up import running, stop_on_signals, watch_over
 from shadow.cli.watch import REFRESH_S, View, render, wide_console
-from shadow.config import ENV_LEDGER_URL, Config, ConfigError, load
+from shadow.config import ENV_CONFIG, ENV_LEDGER_URL, Config, ConfigError, load
 from shadow.gatekeeper import VISIBLE_S, Gatekeeper
 from shadow.ledger import Ledger, LedgerError
 from shadow.processes import Part, PartFailed, Tree, environment
@@ -68,6 +68,9 @@ def demo(ctx: click.Context, *, seconds: float, rate: float, seed: int) -> None:
             _verdicts(config, ledger, console)
     show(report, console)
     console.print(f"Ledger: {config.ledger.url.split('@')[-1]}")
+    if ENV_LEDGER_URL not in os.environ:
+        again = f"export {ENV_CONFIG}={path} {ENV_LEDGER_URL}={config.ledger.url}"
+        console.print(f"To look at it again: {again}", markup=False, highlight=False, soft_wrap=True)
     if not report.balanced or report.in_flight:
         ctx.exit(1)
 

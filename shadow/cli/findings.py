@@ -64,7 +64,7 @@ def close(ctx: click.Context, finding_id: int, by: str, reason: str) -> None:
 def _ledger(ctx: click.Context) -> Iterator[tuple[Config, Ledger]]:
     config = configuration(ctx)
     try:
-        with Ledger(config.ledger.url) as ledger:
+        with Ledger(config.ledger.url, create=False) as ledger:
             yield config, ledger
     except (ConfigError, LedgerError) as error:
         raise Unavailable(printable(str(error))) from None

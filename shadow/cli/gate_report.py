@@ -146,21 +146,27 @@ def _sentinel(found: dict[str, Any] | None) -> Iterator[str]:
 def _sampled(arm: Arm) -> str:
     """Of what the coverage is a share."""
     within = "; ".join(f"{name} is {' or '.join(values)}" for name, values in sorted(arm.scope.items()))
-    share = f"{arm.sampling.rate:.4g} of the conversations" + (f" in which {within}" if within else "")
+    share = f"{arm.sampling.rate:.4%} of the conversations".replace(".0000%", "%") + (
+        f" in which {within}" if within else ""
+    )
     return (
         f"sampled for {arm.name}: {share}, by hash; the others are in no row of the ledger and in no figure here, "
         f"shadow_mirror_records_total counts them (sampled_out, out_of_scope)"
     )
 
 
+def _counts(found: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(found.items())) or "none"
+
+
 def coverage_lines(found: dict[str, Any], arm: Arm) -> Iterator[str]:
     """What the evidence covers, and what it leaves out."""
     pairs, coverage, conversations = found["pairs"], found["coverage"], found["conversations"]
     yield f"conversations: {conversations['closed']} closed, {conversations['open']} open"
-    yield f"pairs: {pairs['complete']} of {pairs['expected']} complete; missing: {pairs['missing'] or 'none'}"
+    yield f"pairs: {pairs['complete']} of {pairs['expected']} complete; missing: {_counts(pairs['missing'])}"
     yield f"recorded too late: {pairs['late']}"
     yield _sampled(arm)
-    yield f"coverage: {coverage['turns_used']} of the turns sampled enter; by prefix: {coverage['by_prefix'] or 'none'}"
+    yield f"coverage: {coverage['turns_used']} of the turns sampled enter; by prefix: {_counts(coverage['by_prefix'])}"
     yield from _sentinel(found["sentinel"])
     if coverage["under_represented"]:
         yield f"under-represented: {', '.join(coverage['under_represented'])}"

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from shadow.cli.instant import Instant
 from shadow.cli.root import Unavailable, UserError, configuration, print_json
 from shadow.gate.guardrails import OVERALL
 from shadow.ledger import Ledger, LedgerError
@@ -19,24 +20,8 @@ from shadow.ledger.export import FORMATS
 from shadow.ledger.export import export as write
 from shadow.ledger.schema import REVISION
 
-
-class Instant(click.ParamType):
-    """A time as ISO 8601 (UTC unless it names a zone) or as Unix seconds; gives Unix seconds."""
-
-    name = "TIME"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The Unix seconds that ``value`` names."""
-        try:
-            return float(value)
-        except ValueError:
-            pass
-        try:
-            at = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no time; use 2025-06-01T12:00:00Z or Unix seconds", param, ctx)
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-
+PLAIN_WIDTH: Final = 150
+"""Columns where there is no terminal: names of slices and calls are cut at 80."""
 
 _since = click.option("--since", type=Instant(), help="Turns that arrived at or after this time.")
 _until = click.option("--until", type=Instant(), help="Turns that arrived before this time.")
@@ -78,7 +63,7 @@ def stats(ctx: click.Context, *, as_json: bool, since: float | None, until: floa
     if as_json:
         print_json(found)
         return
-    console = Console()
+    console = Console() if Console().is_terminal else Console(width=PLAIN_WIDTH)
     if not found["arms"]:
         console.print("no comparisons" + (" in that time" if since or until else " yet"))
     for arm, summary in found["arms"].items():

@@ -63,7 +63,13 @@ async def _serve(port: int, host: str, simulated: server.Server) -> None:
 @click.option("--conversations", type=click.IntRange(min=1), help="Stop after this many conversations.")
 @click.option("--seed", default=0, show_default=True, help="The same seed gives the same conversations.")
 @click.option("--run-id", help="Part of the conversation ids [default: random].")
-@click.option("--production", "base_url", default=f"http://127.0.0.1:{DEFAULT_PORT}/v1", show_default=True)
+@click.option(
+    "--production",
+    "base_url",
+    default=f"http://127.0.0.1:{DEFAULT_PORT}/v1",
+    show_default=True,
+    help="Address of the simulated models.",
+)
 @click.option("--in-process", is_flag=True, help="Ask production's model directly: no server, no latency.")
 @BROKER
 @JSON
@@ -101,7 +107,8 @@ async def _drive(tap: Tap, base_url: str | None, settings: dict[str, Any]) -> tr
                 response.raise_for_status()
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise Unavailable(
-                f"no simulated models at {base_url} ({error}); start 'shadow simulate serve' or use --in-process"
+                f"no simulated models at {base_url} ({error}); start 'shadow simulate serve', "
+                "name its address with --production, or use --in-process"
             ) from None
         return await traffic.Traffic(tap, production.Http(session, base_url), **settings).run()
 

@@ -18,6 +18,12 @@ ENV_LEDGER_URL: Final = "SHADOW_LEDGER_URL"
 
 DEFAULT_PATH: Final = "shadow.yaml"
 
+FORMS: Final = {
+    "broker": "HOST:PORT[,HOST:PORT] or embedded",
+    "ledger": "sqlite:///PATH or postgresql://USER@HOST/NAME",
+}
+"""What the urls look like, for errors."""
+
 
 def load(path: str | Path | None = None, *, environ: Mapping[str, str]) -> Config:
     """The configuration in ``path``, else in ``$SHADOW_CONFIG``, else in ``shadow.yaml``; overrides applied.
@@ -42,7 +48,9 @@ def override(config: Config, environ: Mapping[str, str]) -> Config:
             try:
                 config = Config.model_validate({**config.model_dump(), section: part})
             except ValidationError as error:
-                raise ConfigError([unsecret(f"${variable}={url!r}: {error.errors()[0]['msg']}")]) from None
+                what = error.errors()[0]["msg"].removeprefix("Value error, ")
+                told = f"{unsecret(f'${variable}={url!r}')}: {what}; set it to {FORMS[section]}"
+                raise ConfigError([told]) from None
     return config
 
 

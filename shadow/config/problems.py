@@ -68,7 +68,10 @@ def _what(root: type[BaseModel], error: Mapping[str, Any]) -> str:
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         adapter = "adapter" in loc
         known = sorted(ADAPTERS if adapter else BY_KIND)
-        return f"{'type' if adapter else 'kind'} must be {', '.join(map(repr, known[:-1]))} or {known[-1]!r}"
+        field = "type" if adapter else "kind"
+        given = error.get("input")
+        not_that = f", not {given[field]!r}" if isinstance(given, dict) and field in given else "; it is missing"
+        return f"{field} must be {', '.join(map(repr, known[:-1]))} or {known[-1]!r}{not_that}"
     message = str(error["msg"]).removeprefix("Value error, ")
     shown = error.get("input")
     return message if isinstance(shown, (dict, list)) else unsecret(f"{message}, not {shown!r}")

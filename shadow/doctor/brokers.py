@@ -99,7 +99,7 @@ def no_answer(address: str, why: str, config: Config) -> Finding:
     remedy = (
         "start it: `shadow up` (all parts) or `shadow broker`"
         if config.broker.embedded
-        else f"start Kafka at {address}, open the way to it, or correct broker.url; "
+        else f"start Kafka at {address}, open the way to it, or correct broker.url (or $SHADOW_BROKER_URL); "
         f"is its port reached? `nc -vz {address.replace(':', ' ')}`"
     )
     return failed(f"broker {address}", why, remedy)

@@ -73,7 +73,10 @@ class Book:
             _lock(connection)
             found = next((each for each in _findings(connection) if each.finding_id == finding_id), None)
             if found is None:
-                raise LedgerError(engines.where(self._engine.url), f"holds no finding {finding_id}")
+                raise LedgerError(
+                    engines.where(self._engine.url),
+                    f"holds no finding {finding_id}; `shadow findings list` shows them",
+                )
             if found.closed_at is not None:
                 raise LedgerError(
                     engines.where(self._engine.url), f"finding {finding_id} was closed by {found.closed_by!r}"

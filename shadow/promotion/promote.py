@@ -16,14 +16,14 @@ from shadow.ledger import Finding
 CRITICAL: Final = "critical"
 
 REMEDIES: Final[dict[str, str]] = {
-    "harm": "mend the candidate; its new revision begins anew",
-    "over_budget": "mend the candidate; its new revision begins anew",
+    "harm": "fix the candidate; its new revision starts from zero",
+    "over_budget": "fix the candidate; its new revision starts from zero",
     "cause": "put that right; the gate then says so by itself",
     "no_data": "mirror traffic to it, and wait until conversations have closed",
     "incomplete": "see 'shadow ledger stats' for what is shed or expired, and put that right",
     "few_conversations": "wait; 'shadow gate plan' says how long",
     "evidence": "wait; 'shadow gate plan' says how long",
-    "expired": "it will not be shown any more; mend the candidate",
+    "expired": "it will not be shown any more; fix the candidate",
     "cycle": "wait for the end of the cycle of traffic",
 }
 """Why to what to do."""

@@ -119,7 +119,7 @@ def test_its_own_tests_pass(place: Place) -> None:
 
 def test_without_the_package_its_name_stops_start_up_and_the_known_ones_are_named(place: Place) -> None:
     said = place.shadow("check", targets=(), status=1)
-    assert "'questions' is not installed; there are: action, escalation, facts, language, length" in said
+    assert "comparator.measures: 'questions' is not installed; there are: action, escalation, facts, language" in said
 
 
 def test_a_name_that_two_packages_claim_stops_start_up_and_both_are_named(place: Place) -> None:

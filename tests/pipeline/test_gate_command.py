@@ -135,7 +135,7 @@ def test_explain_says_of_which_traffic_the_coverage_is_a_share(desk: Desk) -> No
     configured(desk.folder, "127.0.0.1:1", candidates=[own])
     Ledger(desk.config.ledger.url).close()
     said = desk.ask("explain", "cand").stdout
-    assert "sampled for cand: 0.25 of the conversations in which tier is plus or pro, by hash" in said
+    assert "sampled for cand: 25% of the conversations in which tier is plus or pro, by hash" in said
     assert "in no row of the ledger and in no figure here" in said
 
 

@@ -44,7 +44,7 @@ def with_comparator(fields: str) -> tuple[str, str]:
         (("limits:", "limitz:"), "shadow.yaml:13: candidates.0.limitz: is not a known field; did you mean 'limits'?"),
         (("timeout_s: 5", "timeout_s: -5"), "shadow.yaml:13: candidates.0.limits.timeout_s: Input should be greater"),
         (("      model: better-1\n", ""), "shadow.yaml:9: candidates.0.adapter.model: is missing; add it"),
-        (("      type: openai\n", "      type: opena\n"), "shadow.yaml:9: candidates.0.adapter: type must be"),
+        (("      type: openai\n", "      type: opena\n"), "or 'openai', not 'opena'"),
         (("name: better", "name: production"), "shadow.yaml:6: candidates: 'production' is taken"),
         (("name: better", "name: Bad Name"), "shadow.yaml:7: candidates.0.name: String should match pattern"),
         (("timeout_s: 5", "max_age_s: 500"), "raise join_window_s above 590"),
@@ -97,7 +97,9 @@ def test_the_environment_overrides_broker_and_ledger(tmp_path):
     config = load(environ=environ)
     assert config.broker.bootstrap == ["a:1", "b:2"]
     assert config.ledger.url == "postgresql://u@h/d"
-    with pytest.raises(ConfigError, match="SHADOW_LEDGER_URL='mysql://x'"):
+    with pytest.raises(
+        ConfigError, match=r"SHADOW_LEDGER_URL='mysql://x': .*; set it to sqlite:///PATH or postgresql:"
+    ):
         override(config, {"SHADOW_LEDGER_URL": "mysql://x"})
 
 

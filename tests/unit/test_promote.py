@@ -73,7 +73,7 @@ def test_hold_is_refused(tmp_path: Path):
 
 def test_reject_is_refused(tmp_path: Path):
     judged(tmp_path, failures=every(2))
-    refused(tmp_path, "the verdict is REJECT (harm", "mend the candidate")
+    refused(tmp_path, "the verdict is REJECT (harm", "fix the candidate")
 
 
 def test_a_stale_verdict_is_refused(tmp_path: Path):
@@ -178,6 +178,14 @@ def test_findings_are_listed_and_closed_once(tmp_path: Path):
         "mended",
     )
     assert "no findings" in call(tmp_path, "findings", "list", "other").output
+
+
+def test_a_ledger_that_is_not_there_is_no_empty_list(tmp_path: Path):
+    """A wrong address would say that nothing is wrong with a candidate."""
+    limits = {"timeout_s": 2, "deadline_s": 4, "max_age_s": 6}
+    configured(tmp_path, "127.0.0.1:1", candidates=[arm("cand", limits=limits)])
+    found = call(tmp_path, "findings", "list")
+    assert (found.exit_code, "no such file" in found.output) == (1, True)
 
 
 def test_the_book_only_grows(tmp_path: Path):
