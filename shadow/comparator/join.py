@@ -26,7 +26,7 @@ REMEMBERED_WINDOWS: Final = 2
 """For how many join windows a resolved turn is still recognised, ..."""
 
 DECODED: Final = 600
-"""How many of a partition's latest records are kept as events; older ones that wait are packed to a tenth."""
+"""How many of a partition's waiting records are kept as events, the latest; older ones are packed to a tenth."""
 
 REMEMBERED_TURNS: Final = 50_000
 """... and how many of them at most: about 10 MB."""
@@ -102,6 +102,12 @@ class _Waiting:
         """Every record that this turn holds back."""
         held = [self.turn, self.production, *self.replies.values()]
         return [*(record.at for record in held if record is not None), *self.extra]
+
+    def let_go(self) -> None:
+        """Nothing of it needs to be kept any more."""
+        for held in (self.turn, self.production, *self.replies.values()):
+            if held is not None:
+                held.waits = False
 
 
 class PartitionJoin:
@@ -186,15 +192,16 @@ class PartitionJoin:
                 self._unmatched += len(waiting.coordinates())
                 self._released.extend(waiting.coordinates())
                 del self._waiting[turn_id]
+                waiting.let_go()
         self._forget(replies_s - REMEMBERED_WINDOWS * self._window_s)
         return resolved
 
     def pack(self) -> None:
         """Keep what has waited longest as raw bytes only; what came last is likely to be needed soon."""
+        if len(self._fresh) > DECODED:
+            self._fresh = deque(held for held in self._fresh if held.waits)
         while len(self._fresh) > DECODED:
-            held = self._fresh.popleft()
-            if held.waits:
-                held.pack()
+            self._fresh.popleft().pack()
 
     def take_released(self) -> list[Coordinates]:
         """The records released since the last call: they may be committed once what they resolved is stored."""
@@ -236,9 +243,7 @@ class PartitionJoin:
         del self._waiting[turn_id]
         self.turns -= 1
         self._known[turn_id] = (turn.arrived_s, turn.hash(), production.hash() if production else 0)
-        for held in (turn, production, *waiting.replies.values()):
-            if held is not None:
-                held.waits = False
+        waiting.let_go()
         self._settled[turn_id] = waiting.coordinates()
         while self._order and self._order[0] in self._settled:
             self._released.extend(self._settled.pop(self._order.popleft()))
