@@ -7,7 +7,8 @@ from typing import Final
 
 from shadow.events import Message, Reply, Turn
 from shadow.failures import NOTHING, Findings
-from shadow.text.identifiers import TAIL, ascii_digits, compact_of, digits_of
+from shadow.text.context import digits_of
+from shadow.text.identifiers import TAIL, ascii_digits, compact_of
 from shadow.text.pii import personal_data
 from shadow.text.pseudonyms import Kind
 
