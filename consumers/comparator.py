@@ -237,10 +237,11 @@ class Comparator(Service):  # type: ignore[misc]
     def _align(self) -> None:
         """Keep what waits in memory bounded; see :func:`to_pause`."""
         limit = self._config.comparator.max_waiting_turns // max(1, len(self._partitions))
+        paused_now = self._stream.consumer.paused()
         pause: list[TopicPartition] = []
         resume: list[TopicPartition] = []
         for part in self._partitions.values():
-            ends = {topic: self._at_end(TopicPartition(topic, part.number)) for topic in TOPICS}
+            ends = {topic: self._at_end(TopicPartition(topic, part.number), paused_now) for topic in TOPICS}
             clocks = {topic: float("inf") if ends[topic] else part.read_until_s[topic] for topic in TOPICS}
             turns = part.join.turns
             paused = to_pause(
@@ -255,9 +256,9 @@ class Comparator(Service):  # type: ignore[misc]
         self._stream.consumer.pause(*pause)
         self._stream.consumer.resume(*resume)
 
-    def _at_end(self, tp: TopicPartition) -> bool:
+    def _at_end(self, tp: TopicPartition, paused: set[TopicPartition]) -> bool:
         """Whether nothing was left to read at the last fetch; not known of a topic that is not being fetched."""
-        if tp in self._stream.consumer.paused():
+        if tp in paused:
             return False
         high = self._stream.consumer.highwater(tp)
         read = self._partitions[tp.partition].acks.get(tp.topic)

@@ -161,7 +161,9 @@ class PartitionJoin:
         if self._is_over(reply):
             self._released.append(at)
             return "late", []
-        waiting = self._waiting.setdefault(reply.turn_id, _Waiting(since_s=arrived_s))
+        waiting = self._waiting.get(reply.turn_id)
+        if waiting is None:
+            waiting = self._waiting[reply.turn_id] = _Waiting(since_s=arrived_s)
         held = waiting.production if reply.arm == PRODUCTION else waiting.replies.get(reply.arm)
         if held is not None:
             waiting.extra += (at,)
@@ -225,14 +227,17 @@ class PartitionJoin:
     def _resolve(self, turn_id: str, waiting: _Waiting, *, expired: bool = False) -> list[Resolved]:
         """The arms of this turn that are decided now; settles the turn when none is missing any more."""
         assert waiting.turn is not None  # noqa: S101 (callers have checked)
-        resolved, missing = [], waiting.missing
-        for arm, revision in missing.items():
+        resolved, missing = [], {}
+        for arm, revision in waiting.missing.items():
             reply = waiting.replies.get(arm)
             if expired or (reply is not None and (reply.shed or waiting.production is not None)):
                 resolved.append(
                     Resolved(self._partition, waiting.turn, arm, revision, waiting.production, reply, expired)
                 )
-                waiting.missing = {other: rev for other, rev in waiting.missing.items() if other != arm}
+            else:
+                missing[arm] = revision
+        if resolved:  # else it stays what many turns share
+            waiting.missing = missing
         if not waiting.missing:
             self._settle(turn_id, waiting)
         return resolved
