@@ -19,8 +19,8 @@ class Threshold(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    agree: Divergence = Field(description="At most this: as alike as one model's two samples usually are.")
-    diverge: Divergence = Field(description="Above this: farther apart than one model's two samples hardly ever are.")
+    agree: Divergence = Field(description="Up to this: as alike as two samples of one model usually are.")
+    diverge: Divergence = Field(description="Above this: so far apart as two samples of one model hardly ever are.")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

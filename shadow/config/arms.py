@@ -22,7 +22,7 @@ class OpenAIAdapter(Section):
     base_url: Annotated[str, Field(pattern=r"^https?://")]
     model: str
     api_key_env: EnvName | None = Field(None, description="Environment variable that holds this arm's own key.")
-    params: dict[str, Any] = Field(default={}, description="Sent with each request, over the turn's own.")
+    params: dict[str, Any] = Field(default={}, description="Sent with each request; overrides the turn's own.")
     provider: str = Field("openai", description="gen_ai.provider.name of the replies.")
 
 
@@ -33,8 +33,8 @@ class AnthropicAdapter(Section):
     base_url: Annotated[str, Field(pattern=r"^https?://")] = "https://api.anthropic.com"
     model: str
     api_key_env: EnvName | None = Field(None, description="Environment variable that holds this arm's own key.")
-    max_tokens: Annotated[int, Field(ge=1)] = Field(1_024, description="Where the turn's own params name none.")
-    params: dict[str, Any] = Field(default={}, description="Sent with each request, over the turn's own.")
+    max_tokens: Annotated[int, Field(ge=1)] = Field(1_024, description="Used where the turn's own params name none.")
+    params: dict[str, Any] = Field(default={}, description="Sent with each request; overrides the turn's own.")
 
 
 class HTTPAdapter(Section):
@@ -99,7 +99,7 @@ class Sampling(Section):
 
 
 class Arm(Section):
-    """Whom turns are mirrored to, and who answers for it."""
+    """An arm that turns are mirrored to, and the team that is responsible for it."""
 
     name: ArmName
     owner: Annotated[str, Field(min_length=1, max_length=40)]

@@ -19,13 +19,14 @@ class Comparator(Section):
 
     join_window_s: Positive = Field(180.0, description="A turn's missing replies expire this long after its arrival.")
     max_waiting_turns: Annotated[int, Field(ge=100)] = Field(
-        150_000, description="Turns that one worker keeps waiting; then it reads no further turns for a while."
+        150_000, description="Turns that may wait in one worker; at this number it reads no further turns for a while."
     )
     measures: list[str] = Field(
         default=["semantic", "lexical", "facts", "action", "escalation", "length", "language"], min_length=1
     )
     thresholds: dict[str, Threshold] = Field(
-        default={}, description="Measure to `{agree, diverge}`: alike at most there, apart above. Over the defaults."
+        default={},
+        description="Measure to `{agree, diverge}`: alike up to `agree`, apart above `diverge`. Overrides defaults.",
     )
     prefix_measures: list[str] = Field(
         default=list(PREFIX_MEASURES),
@@ -87,7 +88,7 @@ class Judge(Section):
     """
 
     adapter: Adapter
-    price: Price = Field(description="What its tokens cost: without it, `usd_per_day` could not be kept.")
+    price: Price = Field(description="What its tokens cost: without it, `usd_per_day` could not be enforced.")
     usd_per_day: Positive = Field(description="UTC day; spent: pairs are not judged until midnight UTC.")
     sampling: Sampling = Sampling(rate=0.1)
     max_in_flight: Annotated[int, Field(ge=1, le=1_000)] = Field(4, description="Calls at the same time; a pair is 2.")

@@ -13,7 +13,7 @@ EMBEDDED_BROKER: Final = "embedded"
 
 
 class Broker(Section):
-    """Where Kafka stands. ``embedded``: ``shadow up`` starts one itself (memory only)."""
+    """Where Kafka is. ``embedded``: ``shadow up`` starts one itself (memory only)."""
 
     url: Annotated[str, Field(min_length=1)] = EMBEDDED_BROKER
     port: Annotated[int, Field(ge=1, le=65_535)] = Field(29092, description="Port of the embedded broker.")
