@@ -105,7 +105,7 @@ def arguments() -> argparse.ArgumentParser:
     """What a call may say."""
     parser = argparse.ArgumentParser(prog="python -m consumers", description=__doc__)
     parser.add_argument("name", choices=sorted(CONSUMERS))
-    parser.add_argument("--arm", default="", help="whose mirror (mirror only)")
+    parser.add_argument("--arm", default="", help="the arm to mirror to (mirror only, and required there)")
     parser.add_argument("--config", help="configuration file")
     parser.add_argument("--metrics-port", type=int, help="serve /metrics, /healthz and /readyz here")
     return parser

@@ -53,9 +53,11 @@ WHY: Final = {"max_turns": "--max-turns", "max_cost": "--max-cost", "max_seconds
 @click.option(
     "--ledger", type=click.Path(dir_okay=False, path_type=Path), help="SQLite file [default: one of its own]."
 )
-@click.option("--max-turns", type=click.IntRange(min=1), help="In whole conversations; all runs together.")
+@click.option(
+    "--max-turns", type=click.IntRange(min=1), help="Turns of all runs together, counted in whole conversations."
+)
 @click.option("--max-cost", type=POSITIVE, help="US dollars, all runs together [default: limits.usd_per_day].")
-@click.option("--max-seconds", type=POSITIVE, help="Of this run; calls under way are waited for.")
+@click.option("--max-seconds", type=POSITIVE, help="Seconds of this run; calls under way are waited for.")
 @click.option("--until-decided", is_flag=True, help="Stop asking as soon as the verdict is PROMOTE or REJECT.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_context
@@ -74,9 +76,9 @@ def backtest(
     until_decided: bool,
     as_json: bool,
 ) -> None:
-    """Ask CANDIDATE what production was asked, judge the replies as live, and say what the gate says.
+    """Ask CANDIDATE what production was asked, judge the replies as the live system does, and give the gate's verdict.
 
-    HISTORY are JSON Lines (also .gz): recorded conversations, or events as they stand on the wire. The same command
+    HISTORY are JSON Lines (also .gz): recorded conversations, or events in the wire format. The same command
     goes on where an earlier run ended. Exit code 0 PROMOTE, 2 HOLD, 3 REJECT, 1 error.
     """
     files = [*files, *([sample_path()] if sample else [])]

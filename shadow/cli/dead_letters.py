@@ -47,7 +47,7 @@ def _time(item: DeadLetter) -> str:
 
 @click.group("dead-letters")
 def dead_letters() -> None:
-    """List, show and send again broken records."""
+    """List and show broken records, and send them again."""
 
 
 @dead_letters.command("list")
@@ -98,7 +98,7 @@ def show(ctx: click.Context, id_: str, *, raw: bool, as_json: bool) -> None:
 
 @dead_letters.command("redrive")
 @click.argument("ids", metavar="ID...", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="All that can be sent and were not sent again yet.")
+@click.option("--all", "everything", is_flag=True, help="All that can be sent and have not been sent again yet.")
 @click.option("--reason", help="With --all: only those of this reason.")
 @click.option("--value", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Send this file's bytes.")
 @click.option("--key", help="Send under this key (a conversation id).")

@@ -46,13 +46,13 @@ def evidence(ctx: click.Context, candidate: str, output: Path | None, html: Path
 
 @click.command()
 @click.argument("bundle", type=FILE)
-@click.option("--digest", "expected", metavar="SHA256", help="What was printed when it was sealed.")
+@click.option("--digest", "expected", metavar="SHA256", help="The digest that was printed when it was sealed.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, for programs.")
 def verify(bundle: Path, *, expected: str | None, as_json: bool) -> None:
-    """Come to the verdict again from BUNDLE alone, and say which member was altered if one was.
+    """Recompute the verdict from BUNDLE alone; if a member of it was altered, say which.
 
     Exit code 0: every byte is as sealed and follows from the rows. 1: not. Without --digest this finds changes, not a
-    forger: who alters a row and seals again has a bundle that is right in itself.
+    forger: someone who alters a row and seals again has a bundle that is consistent.
     """
     try:
         found = verified(bundle.read_bytes(), expected=expected)

@@ -18,7 +18,7 @@ from shadow.metrics.labels import SEVERITY
 
 @click.group()
 def findings() -> None:
-    """Write down what is wrong with a candidate. An open critical finding keeps its owner from promoting."""
+    """Write down what is wrong with a candidate. While a critical one is open, its owner cannot promote."""
 
 
 @findings.command()

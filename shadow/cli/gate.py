@@ -82,7 +82,7 @@ def status(ctx: click.Context, candidate: str, *, as_json: bool) -> None:
 @JSON
 @click.pass_context
 def explain(ctx: click.Context, candidate: str, *, as_json: bool) -> None:
-    """The same with every guardrail and slice, and what the evidence covers; exit codes as for status."""
+    """The verdict on CANDIDATE with every guardrail and slice, and what the evidence covers; exit codes as `status`."""
     with _gatekeeper(ctx, candidate) as (keeper, now, config):
         found = keeper.report(candidate, now)
     if as_json:
@@ -102,7 +102,7 @@ def explain(ctx: click.Context, candidate: str, *, as_json: bool) -> None:
 def plan(ctx: click.Context, candidate: str, *, as_json: bool) -> None:
     """How many conversations, turns and dollars until a decision on CANDIDATE, if it is as good as production.
 
-    Before it starts from control's conversations, while it runs from its own. Exit code 0, or 1 for an error.
+    Estimated from control's conversations before it starts, from its own while it runs. Exit code 0, or 1 for an error.
     """
     with _gatekeeper(ctx, candidate) as (keeper, _, _):
         found = planned(keeper.sessions[candidate])
@@ -116,7 +116,7 @@ def plan(ctx: click.Context, candidate: str, *, as_json: bool) -> None:
 @click.option("--metrics-port", type=click.IntRange(1, 65_535), help="Serve /metrics here.")
 @click.pass_context
 def run(ctx: click.Context, metrics_port: int | None) -> NoReturn:
-    """Run the gate's process in the foreground until SIGTERM; ``shadow up`` starts one by itself."""
+    """Run the gate's process in the foreground until SIGTERM; `shadow up` starts one by itself."""
     command = [sys.executable, "-m", "consumers", "gate"]
     if path := ctx.find_root().obj:
         command += ["--config", str(path)]

@@ -21,7 +21,7 @@ SAID: Final = {"PROMOTE": "may replace production", "HOLD": "not yet", "REJECT":
 def plan_lines(found: dict[str, Any]) -> Iterator[str]:
     """A plan in words."""
     if found["conversations"] is None:
-        yield f"{found['candidate']}: nothing can be foretold without conversations of the control arm"
+        yield f"{found['candidate']}: no estimate is possible without conversations of the control arm"
     else:
         usd = "unknown cost" if found["usd"] is None else f"{found['usd']:,.2f} USD"
         least = "at least " if found["unknown"] else ""

@@ -42,14 +42,14 @@ def judge() -> None:
 @judge.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--by", "names", multiple=True, help="Also for each value of this field (recorded verdicts).")
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first so many lines.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only this many lines, from the first.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_context
 def calibrate(ctx: click.Context, file: Path, *, names: tuple[str, ...], limit: int | None, as_json: bool) -> None:
     """Compare verdicts with the labels in FILE (JSON Lines, or gzipped): agreement, kappa, biases, each with interval.
 
-    Verdicts that FILE holds are taken as they are. Pairs without are asked of the configured judge, both orders, until
-    judge.usd_per_day is spent.
+    Verdicts that FILE holds are taken as they are. The configured judge is asked about the other pairs, in both orders,
+    until judge.usd_per_day is spent.
     """
     try:
         cases, verdicts = read_lines(_lines(file)[:limit])

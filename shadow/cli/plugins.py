@@ -45,10 +45,16 @@ def list_(ctx: click.Context, *, as_json: bool) -> None:
 
 
 @plugins.command()
-@click.option("--rounds", type=click.IntRange(1, 100), default=5, show_default=True, help="The best of so many counts.")
+@click.option(
+    "--rounds",
+    type=click.IntRange(1, 100),
+    default=5,
+    show_default=True,
+    help="Take the best of this many measurements.",
+)
 @JSON
 def bench(*, rounds: int, as_json: bool) -> None:
-    """Measure what each plug-in costs on typical support pairs, dearest first."""
+    """Measure what each plug-in costs on typical support pairs, the most expensive first."""
     usable = [item for item in _listing() if item.error is None]
     loaded: dict[str, dict[str, Any]] = {
         family: found.load(family, [item.name for item in usable if item.family == family]) for family in found.FAMILIES

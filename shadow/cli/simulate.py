@@ -33,8 +33,10 @@ def simulate() -> None:
     "--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65_535), help="0: any free one."
 )
 @click.option("--host", default=server.HOST, show_default=True, help="Address to listen on; a container's is 0.0.0.0.")
-@click.option("--latency", default=1.0, show_default=True, type=click.FloatRange(min=0), help="Scale; 0 for none.")
-@click.option("--seed", default=0, show_default=True, help="Of the samples and faults.")
+@click.option(
+    "--latency", default=1.0, show_default=True, type=click.FloatRange(min=0), help="Factor on all latencies; 0: none."
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of the samples and faults.")
 def serve(port: int, host: str, latency: float, seed: int) -> None:
     """Serve the simulated models at http://HOST:PORT/v1 until stopped.
 
@@ -86,7 +88,7 @@ def traffic_command(  # noqa: PLR0917 (click passes by name)
     broker: str | None,
     as_json: bool,  # noqa: FBT001
 ) -> None:
-    """Let simulated customers talk to production at RATE turns/s, recorded by the Tap; 60 s unless told otherwise."""
+    """Let simulated customers talk to production at RATE turns/s, recorded by the Tap; 60 s by default."""
     if seconds is None and conversations is None:
         seconds = 60.0
     settings: dict[str, Any] = {"rate": rate, "seconds": seconds, "conversations": conversations, "seed": seed}
@@ -135,7 +137,7 @@ def _pace(_: click.Context, __: click.Parameter, value: str) -> play.Pace:
     default=1.0,
     show_default=True,
     type=click.FloatRange(min=0, min_open=True),
-    help="Of the real pace.",
+    help="Factor on the real pace.",
 )
 @click.option(
     "--missing",
@@ -144,7 +146,7 @@ def _pace(_: click.Context, __: click.Parameter, value: str) -> play.Pace:
     type=click.Choice(["none", "fail"]),
     help="A turn without a recorded reply stays without one, or is production's failure.",
 )
-@click.option("--limit", type=click.IntRange(min=1), help="Only so many conversations.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only this many conversations.")
 @click.option("--run-id", help="Appended to the conversation ids; without it a second replay is the same turns again.")
 @BROKER
 @JSON

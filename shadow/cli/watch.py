@@ -27,7 +27,7 @@ NOISE_FLOOR_S = 15.0
 
 
 @click.command()
-@click.option("--seconds", type=float, help="Stop after so long.")
+@click.option("--seconds", type=float, help="Stop after this many seconds.")
 @click.option("--json", "as_json", is_flag=True, help="One snapshot, for programs.")
 @click.pass_context
 def watch(ctx: click.Context, *, seconds: float | None, as_json: bool) -> None:

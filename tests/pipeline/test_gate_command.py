@@ -239,4 +239,4 @@ def test_plan_without_history_makes_nothing_up(desk: Desk) -> None:
     desk.fill([])
     said = desk.ask("plan", "cand")
     assert said.exit_code == 0
-    assert said.stdout.startswith("cand: nothing can be foretold")
+    assert said.stdout.startswith("cand: no estimate is possible")

@@ -35,10 +35,10 @@ BROKER_LOG: Final = "is it up, and not stopped? its log says; `shadow broker` st
     "elsewhere",
     multiple=True,
     metavar="NAME=HOST:PORT",
-    help="Where this process serves /metrics, if not where `shadow up` would put it; may be given often.",
+    help="Where this process serves /metrics, if not where `shadow up` would put it; may be repeated.",
 )
 @click.option(
-    "--seconds", type=click.FloatRange(1, 300), default=20.0, show_default=True, help="As long as one check may take."
+    "--seconds", type=click.FloatRange(1, 300), default=20.0, show_default=True, help="How long one check may take."
 )
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_context
@@ -89,7 +89,9 @@ class Asked:
 def _place(given: str) -> tuple[str, str]:
     name, equals, address = given.partition("=")
     if not equals or not address.rpartition(":")[2].isdecimal():
-        raise click.BadParameter(f"{given!r} is no NAME=HOST:PORT", param_hint="--process")
+        raise click.BadParameter(
+            f"{given!r} is not NAME=HOST:PORT, such as recorder=10.0.0.7:9100", param_hint="--process"
+        )
     return name, address
 
 
