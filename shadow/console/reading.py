@@ -18,6 +18,9 @@ from shadow.ledger import Reader
 LOOKED_AT: Final = 20_000
 """Rows of an arm that one page looks at, the newest first."""
 
+JOINED: Final = 5_000
+"""The same where each needs to be looked up elsewhere too: control's row of the turn, what became of it."""
+
 SHOWN: Final = 50
 """Pairs of a page."""
 
@@ -59,9 +62,13 @@ def latest(config: Config) -> dict[str, Latest]:
     return {name: Latest(*rows[0]) for name, rows in found.items() if rows}
 
 
-def worst(config: Config, asked: List, evaluator_revision: str, *, looked_at: int = LOOKED_AT) -> Worst:
-    """The worst pairs of the newest that there are. Raises :class:`~shadow.ledger.LedgerError`."""
+def worst(config: Config, asked: List, evaluator_revision: str, *, most: int | None = None) -> Worst:
+    """The worst pairs of the newest that there are; ``most``: rows of the arm that are looked at.
+
+    Raises :class:`~shadow.ledger.LedgerError`.
+    """
     arm, revision = asked.arm.name, asked.arm.revision
+    looked_at = most or (JOINED if isinstance(asked.settings, ExcessGuardrail | ScoreGuardrail) else LOOKED_AT)
     with Reader(config.ledger.url) as ledger:
         rows = [
             LedgerRow(*row) for row in ledger.newest(arm, LedgerRow._fields, count=looked_at + 1, until=asked.until)
