@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from dashboards.labels import kept
 from dashboards.panels import ASKED
@@ -21,6 +21,11 @@ def links(panel: Mapping[str, Any]) -> list[str]:
     own = [value for each in config.get("overrides", ()) for value in each["properties"] if value["id"] == "links"]
     found = [*(config.get("defaults", {}).get("links") or ()), *(link for each in own for link in each["value"])]
     return [link["url"] for link in found]
+
+
+def filled(url: str, labels: Mapping[str, str]) -> str:
+    """A link as Grafana makes it of a click on a series with these labels."""
+    return PLACE.sub(lambda found: quote(labels[found[2]], safe=""), url)
 
 
 def faults(document: Mapping[str, Any], boards: Mapping[str, frozenset[str]], console: str) -> list[str]:

@@ -45,7 +45,8 @@ def address(site: str, uid: str, span: Span, **chosen: Sequence[str]) -> str:
 def look(shots: Sequence[Shot]) -> list[dict[str, Any]]:
     """What is on each page: ``error``, ``complaints``, and of each panel title, kind, state, error, text, links.
 
-    A state is ``data``, ``empty``, ``error`` (the query, the unit) or ``broken`` (the component threw).
+    A state is ``data``, ``empty``, ``error`` (the query, the unit) or ``broken`` (the component threw). Of a plain page
+    also ``requests``, what the browser ``said``, and its ``text``.
     Raises :class:`~dashboards.render.programs.MissingError`, and :class:`RuntimeError` with what the browser said.
     """
     programs.require("node", "chromium", "page")

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from shadow.gate.experiment import Experiment
 from shadow.gate.rows import LedgerRow
+from shadow.gate.turn_values import names
 
 MOST: Final = 25
 
@@ -45,14 +46,13 @@ def order(shown: dict[str, Any]) -> tuple[float, str]:
 
 def described(row: LedgerRow) -> dict[str, Any]:
     """A row as it is shown: ``failures`` without those that production had too, ``divergence`` the mean score."""
-    production = json.loads(row.production_failures or "[]")
-    scores = dict(zip(json.loads(row.measures or "[]"), json.loads(row.scores or "[]"), strict=True))
+    scores = dict(zip(names(row.measures), json.loads(row.scores or "[]"), strict=True))
     return {
         "turn_id": row.turn_id,
         "conversation_id": row.conversation_id,
         "outcome": row.outcome,
         "reason": row.reason,
-        "failures": sorted(set(json.loads(row.failures or "[]")) - set(production)),
+        "failures": sorted(set(names(row.failures)) - set(names(row.production_failures))),
         "divergence": round(sum(scores.values()) / len(scores), 6) if scores else None,
         "scores": scores,
     }
