@@ -19,11 +19,15 @@ TIMEOUT_S: Final = 240.0
 
 @dataclass(frozen=True)
 class Shot:
-    """One page to open. ``png``: where its picture goes, if anywhere; ``plain``: any other page, drawn at once."""
+    """One page to open. ``png``: where its picture goes, if anywhere; ``plain``: any other page, drawn at once.
+
+    ``whole``: all of it is pictured, not a screen of it.
+    """
 
     url: str
     png: Path | None = None
     plain: bool = False
+    whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ def look(shots: Sequence[Shot]) -> list[dict[str, Any]]:
     programs.require("node", "chromium", "page")
     pages = [
         {"url": shot.url, "png": str(shot.png.absolute()) if shot.png else None, "plain": shot.plain,
-         "width": PLAIN_WIDTH if shot.plain else WIDTH}
+         "whole": shot.whole, "width": PLAIN_WIDTH if shot.plain and shot.whole else WIDTH}
         for shot in shots
     ]  # fmt: skip
     asked = json.dumps({"chromium": programs.path("chromium"), "pages": pages})

@@ -22,7 +22,7 @@ body{max-width:84rem}header{display:flex;gap:.6rem 1.2rem;align-items:baseline;f
 header a{font-weight:700}a{color:#0550ae}form{display:flex;gap:.5rem 1rem;align-items:end;flex-wrap:wrap;margin:.8rem 0}
 label{font-size:.85rem;color:#57606a}select,button{display:block;font:inherit;padding:.2rem .4rem}
 td,th{vertical-align:top}td p{margin:0}td.n{white-space:nowrap}th{font-size:.85rem;color:#57606a;font-weight:600}
-.line{white-space:nowrap}.wide{overflow-x:auto}.bad{color:#b3261e;font-weight:700}
+.line{white-space:nowrap}.scores{min-width:13rem}.wide{overflow-x:auto}.bad{color:#b3261e;font-weight:700}
 .warn{background:#fff5d6;padding:.4rem .8rem;border-radius:.3rem}
 .chip{display:inline-block;background:#eef1f4;border-radius:.6rem;padding:0 .5rem;margin:0 .2rem .2rem 0}
 .chip{font-size:.85rem}

@@ -121,7 +121,12 @@ def _measure(name: str, score: Mapping[str, Any]) -> tuple[str, ...]:
     value = score.get("value")
     if value is None:
         return escape(visible(name)), "no score", f"abstained: {escape(visible(str(score.get('abstained'))))}"
-    return escape(visible(name)), f"{value:.3f}", f'<meter min="0" max="1" value="{value:.4f}"></meter>'
+    return escape(visible(name)), f"{value:.3f}", _meter(value)
+
+
+def _meter(value: float) -> str:
+    """Red where the replies are far apart."""
+    return f'<meter min="0" max="1" low="0.25" high="0.5" optimum="0" value="{value:.4f}"></meter>'
 
 
 def _slices(slices: list[Mapping[str, Any]]) -> str:

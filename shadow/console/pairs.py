@@ -101,7 +101,7 @@ def _row(asked: List, each: Ranked, record: Comparison | None) -> tuple[str, ...
         f'<span class="line">{escape(markup.time(row.turn_arrived_at).removesuffix(" UTC"))}</span>',
         escape(ended) if row.outcome == "compared" else f'<span class="bad">{escape(ended)}</span>',
         _failures(each, record),
-        f'<span class="bad">{escape(each.why)}</span>' if each.counts else escape(each.why),
+        f'<span class="line{" bad" if each.counts else ""}">{escape(each.why)}</span>',
         _divergence(each.shown["scores"], each.shown["divergence"]),
         f"{seconds(row.candidate_latency_s)}<br><small>production {seconds(row.production_latency_s)}</small>",
         chips(record.slices) if record else "",
@@ -134,7 +134,7 @@ def _divergence(scores: Mapping[str, float], mean: float | None) -> str:
         f'<span class="{"bad" if score >= APART else "quiet"}">{escape(name)}&nbsp;{score:.2f}</span>'
         for name, score in sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
     )
-    return f"<b>{mean:.3f}</b> <small>{' '.join(each)}</small>"
+    return f'<div class="scores"><b>{mean:.3f}</b> <small>{" ".join(each)}</small></div>'
 
 
 def seconds(value: float | None) -> str:

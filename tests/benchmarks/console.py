@@ -21,7 +21,7 @@ import pytest
 from shadow.config import Config
 from shadow.console import asked, pairs, reading
 from shadow.ledger import Ledger
-from tests.benchmarks.figure import Figure
+from tests.benchmarks.figure import Figure, Scale
 from tests.fixtures.gate_ledger import configured, evaluator_of
 from tests.fixtures.gate_rows import START, WINDOW_S, row
 from tests.fixtures.postgres import new_database, postgres
@@ -79,7 +79,7 @@ def asks(config: Config, evaluator: str, **query: str) -> Callable[[], str]:
     return lambda: pairs.pairs(config, SLICES, wanted, reading.worst(config, wanted, evaluator))
 
 
-def figures(folder: Path, url: str, count: int) -> Iterator[Figure]:
+def clicks(folder: Path, url: str, count: int) -> Iterator[Figure]:
     """What each kind of click costs by the clock, in the middle of :data:`TIMES`; and what the ledger weighs."""
     limits = {"timeout_s": 2, "deadline_s": 4, "max_age_s": 6}
     config = configured(
@@ -93,14 +93,14 @@ def figures(folder: Path, url: str, count: int) -> Iterator[Figure]:
             for name in ("cand", "control"):
                 made = rows(name, config.arm(name).revision, evaluator, range(first, min(first + AT_ONCE, count)))
                 ledger.write_rows(list(made), [])
-    clicks = {
+    asking = {
         "failures, then divergence": asks(config, evaluator),
         "any_failure on one slice": asks(config, evaluator, guardrail="any_failure", slice="tier=s1"),
         "facts, against control's rows": asks(config, evaluator, guardrail="facts"),
         "an outcome that nobody wrote": asks(config, evaluator, guardrail="solved"),
         "the oldest rows": asks(config, evaluator, until=f"{START + 100:.1f}"),
     }
-    for name, click in clicks.items():
+    for name, click in asking.items():
         took = [_timed(click) for _ in range(TIMES)]
         yield Figure(
             f"{url.partition(':')[0]}, {2 * count:,} rows: {name}",
@@ -108,6 +108,14 @@ def figures(folder: Path, url: str, count: int) -> Iterator[Figure]:
             f"{reading.JOINED if 'facts' in name or 'outcome' in name else reading.LOOKED_AT:,} rows looked at",
             "goal <= 2 s",
         )
+
+
+def figures(scale: Scale, *, comparisons: int | None = None) -> Iterator[Figure]:
+    """The same over each database that is there."""
+    count = comparisons or (ROWS if scale.turns >= Scale().turns else ROWS // 10)
+    with tempfile.TemporaryDirectory() as temporary, databases(Path(temporary)) as urls:
+        for url in urls:
+            yield from clicks(Path(temporary), url, count // 2)
 
 
 def _timed(work: Callable[[], object]) -> float:
@@ -132,11 +140,8 @@ def databases(folder: Path) -> Iterator[list[str]]:
 
 def main() -> None:
     """Print each figure as soon as it is known."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else ROWS
-    with tempfile.TemporaryDirectory() as temporary, databases(Path(temporary)) as urls:
-        for url in urls:
-            for figure in figures(Path(temporary), url, count // 2):
-                print(figure, flush=True)
+    for figure in figures(Scale(), comparisons=int(sys.argv[1]) if len(sys.argv) > 1 else None):
+        print(figure, flush=True)
 
 
 if __name__ == "__main__":

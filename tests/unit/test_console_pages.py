@@ -104,7 +104,7 @@ OURS = {
     "span", "br", "meter",
 }  # fmt: skip
 ATTRIBUTES = {"lang", "charset", "http-equiv", "content", "href", "action", "name", "value", "selected", "class", "dir",
-              "min", "max"}  # fmt: skip
+              "min", "max", "low", "high", "optimum"}  # fmt: skip
 
 
 class Seen(HTMLParser):

@@ -1,4 +1,4 @@
-// Opens pages in Chromium and says what is on them. Reads from standard input {chromium, pages: [{url, png?, width}]},
+// Opens pages in Chromium and says what is on them. Reads from standard input {chromium, pages: [{url, png?, width, plain, whole}]},
 // writes one line of JSON for each page: {url, error, complaints, panels: [{title, kind, state, error, text, links}]};
 // of a plain page also what it asked for, what the browser said of it, and its text: {requests, said, text}.
 import { chromium } from 'playwright-core';
@@ -14,7 +14,7 @@ try {
   await browser.close();
 }
 
-async function seen({ url, png, width, plain }) {
+async function seen({ url, png, width, plain, whole }) {
   const page = await browser.newPage({ viewport: { width, height: 900 }, reducedMotion: 'reduce' });
   const complaints = [];
   const requests = [];
@@ -42,7 +42,7 @@ async function seen({ url, png, width, plain }) {
     })),
   }));
   if (png) {
-    await page.screenshot({ path: png, fullPage: true });
+    await page.screenshot({ path: png, fullPage: whole });
   }
   const more = plain ? { requests, said, text: await page.evaluate(() => document.body.innerText) } : {};
   await page.close();
