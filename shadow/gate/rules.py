@@ -29,12 +29,15 @@ State = Literal["collecting", "pass", "fail"]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The settings of a decision. ``max_conversations`` is usually four times the planned number."""
+    """The settings of a decision. ``max_conversations`` is usually four times the planned number.
+
+    Before ``min_conversations`` nothing is latched and nobody is promoted; a rejection needs no number.
+    """
 
     max_conversations: int
     alpha: float = 0.05
     zero_tolerance_alpha: float = 0.01
-    min_conversations: int = 200
+    min_conversations: int = 300
     min_completeness: float = 0.995
 
     def __post_init__(self) -> None:
@@ -82,7 +85,7 @@ class Latch:
     """What earlier looks of this experiment have reached."""
 
     reached: frozenset[LegKey] = frozenset()
-    """Legs that had reached 1/alpha at the end of a whole cycle of traffic."""
+    """Legs that had reached 1/alpha at the end of a whole cycle of traffic, with ``min_conversations`` closed."""
     harm: tuple[str, ...] | None = None
     """Not None: rejected for harm over a margin; the cells that are certain culprits, if any is."""
     over_budget: tuple[str, ...] | None = None

@@ -133,7 +133,9 @@ class Gate(Section):
     guardrails: list[GuardrailSettings] = Field(
         DEFAULT, min_length=1, max_length=MAX_GUARDRAILS, description="What must hold; all of it."
     )
-    min_conversations: Annotated[int, Field(ge=1)] = Field(200, description="Closed ones, before any promotion.")
+    min_conversations: Annotated[int, Field(ge=1)] = Field(
+        300, description="Closed ones, before anything counts as shown; the short ones close first."
+    )
     max_conversations: Annotated[int, Field(ge=1)] | None = Field(
         None, description="What is not shown by then never is. Not set: four times the plan, at least 20,000."
     )

@@ -10,7 +10,8 @@ stays so.
 An e-value counts once it has been reached at a look (Ville), so what was reached is kept in a latch, and must be
 given back at the next look of the same experiment. Other margins, bets, cells or levels are another experiment.
 A leg is latched at the ends of whole cycles only: a candidate that is good by day and bad by night would have it
-latched before its first night.
+latched before its first night. Nor is it before ``min_conversations``: short conversations close first, so that harm in
+long ones is missing from the first looks.
 """
 
 from __future__ import annotations
@@ -62,9 +63,10 @@ def _ordered(evidence: Sequence[Evidence]) -> list[Evidence]:
 
 def _look(evidence: list[Evidence], rule: Rule, situation: Situation, latch: Latch) -> Glance:
     doubts = _doubts(rule, situation)
+    few = situation.conversations < rule.min_conversations
     now: frozenset[LegKey] = frozenset() if doubts else _reached(evidence, rule)
     if not doubts:
-        if situation.at_cycle_end:
+        if situation.at_cycle_end and not few:
             latch = replace(latch, reached=latch.reached | now)
         latch = _reject(evidence, rule, latch)
     shown, blamed = latch.reached | now, frozenset(latch.blamed)
@@ -75,7 +77,6 @@ def _look(evidence: list[Evidence], rule: Rule, situation: Situation, latch: Lat
     )
     if waiting and not doubts and situation.conversations >= rule.max_conversations:
         latch = replace(latch, expired=True)
-    few = situation.conversations < rule.min_conversations
     if not (waiting or few or doubts or latch.expired or latch.rejected) and situation.at_cycle_end:
         latch = replace(latch, promoted=True)
     verdict: Verdict = "REJECT" if latch.rejected else "PROMOTE" if latch.promoted and not doubts else "HOLD"

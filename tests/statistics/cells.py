@@ -12,7 +12,7 @@ from shadow.gate.verdict import certain_culprits
 from tests.statistics.population import Population
 from tests.statistics.scenario import ALPHA, Result, Run, harm_of, planned, verdicts
 from tests.statistics.schedule import schedule
-from tests.statistics.vector import NEVER, Seen, decide, first, mean_e, promotion, turns_at
+from tests.statistics.vector import NEVER, Seen, decide, first, latched, mean_e, promotion, turns_at
 
 METRICS = ((0.02, 0.01), (0.02, 0.01), (0.01, 0.005), (0.01, 0.005), (0.005, 0.003), (0.005, 0.003))
 """Production's failure rate and the margin of each metric."""
@@ -67,7 +67,7 @@ def many_cells(grid: Grid) -> Run:
         }
         if not grid.promotes:
             return found
-        legs = [first(leg) for each in cells for leg in each.legs(ALPHA)]
+        legs = latched(cells, ALPHA)
         looks, overall = plan.turns.shape[1], len(METRICS)
         alone = first(mean_e(cells[:overall]) >= 1 / ALPHA)
         promote = promotion(legs, reject, None, looks)

@@ -123,7 +123,11 @@ class Population:
 
     def fixed_turns(self, margin: float) -> float:
         """Turns of a test with one look, level 5 %, power 80 %, that knows the variance."""
-        return (1.6449 + 0.8416) ** 2 * self.variance_x() / margin**2 * self.mean_turns()
+        return self.fixed_conversations(margin) * self.mean_turns()
+
+    def fixed_conversations(self, margin: float) -> float:
+        """Its closed conversations."""
+        return (1.6449 + 0.8416) ** 2 * self.variance_x() / margin**2
 
     def control(self) -> list[float]:
         """Conversations of production asked twice, to plan from: a stream of its own."""

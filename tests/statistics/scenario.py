@@ -86,7 +86,7 @@ def one_cell(population: Population, margin: float, horizon: int, *, at_once: bo
             name: turns_at(leg, plan.closing)
             for name, leg in zip(("leg_conversation", "leg_turn"), looks.legs, strict=True)
         }
-        return {**verdicts(looks, plan.closing), **legs}
+        return {**verdicts(looks, plan.closing), **legs, "promote_conversations": looks.promote}
 
     return run
 

@@ -30,8 +30,10 @@ from tests.statistics.scenario import ALPHA
 from tests.statistics.schedule import schedule
 
 BASE, MARGIN, ICC = 0.10, 0.05, 0.2
-HORIZON = 6_000
-CYCLE = 1_500
+HORIZON = 7_200
+CYCLE = 3_600
+"""By day it has more than the least number of conversations."""
+
 EQUAL = Population(BASE, BASE, ICC)
 CELL = vector.Cell(EQUAL.bets(MARGIN), Tuning.at(150, alpha=ALPHA))
 SLICE = vector.Cell(EQUAL.bets(0.15), Tuning.at(60, alpha=ALPHA))

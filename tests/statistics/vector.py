@@ -16,13 +16,14 @@ import numpy as np
 from shadow.gate.betting import SCALE, Bets
 from shadow.gate.evidence import Tuning
 from shadow.gate.robbins import one_sided_boundary
+from shadow.gate.rules import Rule
 from shadow.gate.sentinel import Sentinel
 from shadow.gate.turn_weighted import LEAST_CONVERSATIONS, LEAST_DISCORDANT
 from shadow.gate.verdict import HUGE
 from tests.statistics.population import MOST_TURNS, WIDTH
 
 NEVER = np.iinfo(np.int64).max
-LEAST = 200
+LEAST = Rule(max_conversations=1_000).min_conversations
 COMPUTED_AT_ONCE = 2_048
 """Of the boundary: streams differ a little in their number of conversations."""
 
@@ -142,10 +143,16 @@ def decide(
 
     ``latch_always`` is the rule as it must not be: a leg is latched in the middle of a cycle.
     """
-    latching = None if latch_always else cycle_end
-    legs = [first(leg if latching is None else leg & latching) for cell in cells for leg in cell.legs(alpha)]
+    legs = latched(cells, alpha, None if latch_always else cycle_end)
     rejected = first(mean_e(cells) >= 1 / alpha)
     return Looks(legs, rejected, promotion(legs, rejected, cycle_end, cells[0].turns.shape[1]))
+
+
+def latched(cells: list[Seen], alpha: float, when: np.ndarray | None = None) -> list[np.ndarray]:
+    """The look at which each leg is latched: of those ``when`` it may be, with enough conversations."""
+    enough = np.arange(1, cells[0].turns.shape[1] + 1) >= LEAST
+    latching = enough if when is None else enough & when
+    return [first(leg & latching) for cell in cells for leg in cell.legs(alpha)]
 
 
 def mean_e(cells: list[Seen]) -> np.ndarray:
@@ -154,8 +161,8 @@ def mean_e(cells: list[Seen]) -> np.ndarray:
 
 
 def promotion(legs: list[np.ndarray], rejected: np.ndarray, cycle_end: np.ndarray | None, looks: int) -> np.ndarray:
-    """The look of PROMOTE: every leg latched, enough conversations, the end of a cycle, not rejected by then."""
-    shown = np.maximum(np.max(legs, axis=0), LEAST)
+    """The look of PROMOTE: every leg latched, the end of a cycle, not rejected by then."""
+    shown = np.max(legs, axis=0)
     if cycle_end is not None:
         shown = first(cycle_end & (np.arange(1, looks + 1) >= shown[:, None]))
     return np.where((shown < rejected) & (shown <= looks), shown, NEVER)

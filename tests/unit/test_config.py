@@ -182,7 +182,7 @@ gate:
 def test_the_gate_has_defaults_that_can_be_signed():
     gate = parse(GOOD, "x").gate
     assert {each.name for each in gate.guardrails} >= {"any_failure", "pii_leak", "prompt_leak"}
-    assert (gate.alpha, gate.min_conversations, gate.prefixes, gate.cycle_s) == (0.05, 200, ["valid"], 86_400)
+    assert (gate.alpha, gate.min_conversations, gate.prefixes, gate.cycle_s) == (0.05, 300, ["valid"], 86_400)
     assert [each.name for each in parse(GATED, "x").gate.guardrails] == ["refusals", "latency", "facts"]
 
 

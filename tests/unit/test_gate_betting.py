@@ -41,10 +41,10 @@ def test_the_mixture_is_the_weighted_mean_of_the_wealths():
 
 
 def test_focused4_lies_around_margin_over_variance():
-    bets = focused4(0.01, 0.02)
-    assert bets.promote == pytest.approx([0.125, 0.25, 0.5, 0.95 / 0.99])
-    assert bets.reject == pytest.approx([0.125, 0.25, 0.5, 0.95 / 1.01])
-    assert bets.weights == (0.15, 0.30, 0.40, 0.15)
+    bets = focused4(0.01, 0.015)
+    assert bets.promote == pytest.approx([0.4 * 2 / 3, 0.7 * 2 / 3, 1.1 * 2 / 3, 0.95 / 0.99])
+    assert bets.reject == pytest.approx([0.4 * 2 / 3, 0.7 * 2 / 3, 1.1 * 2 / 3, 0.95 / 1.01])
+    assert bets.weights == (0.15, 0.25, 0.45, 0.15)
 
 
 def test_spread5_covers_the_range():

@@ -40,7 +40,7 @@ def test_it_is_the_reject_side_with_a_margin_of_nothing():
 
 
 def test_stakes_are_planned_for_the_bias_that_matters():
-    assert Sentinel.none_yet(bias=0.01, variance=0.02).stakes == pytest.approx((0.125, 0.25, 0.5, 0.95))
+    assert Sentinel.none_yet(bias=0.01, variance=0.01).stakes == pytest.approx((0.4, 0.7, 0.95, 0.95))
 
 
 @settings(deadline=None)

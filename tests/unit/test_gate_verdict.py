@@ -55,7 +55,7 @@ def test_promote_when_every_leg_is_shown_and_nothing_is_missing():
     ("situation", "why"),
     [
         (replace(GOOD, at_cycle_end=False), "cycle"),
-        (replace(GOOD, conversations=199), "few_conversations"),
+        (replace(GOOD, conversations=299), "few_conversations"),
         (replace(GOOD, pairs_complete=994), "incomplete"),
         (replace(GOOD, pairs_expected=0, pairs_complete=0), "no_data"),
         (replace(GOOD, causes=("the control arm has not answered since 10:00",)), "cause"),
@@ -66,7 +66,7 @@ def test_each_condition_alone_holds_a_promotion_back(situation, why):
     assert (ruling.verdict, whys(ruling), ruling.latch.promoted) == ("HOLD", [why], False)
 
 
-@pytest.mark.parametrize(("conversations", "complete"), [(200, 1_000), (400, 995)])
+@pytest.mark.parametrize(("conversations", "complete"), [(300, 1_000), (400, 995)])
 def test_the_exact_boundary_is_enough(conversations, complete):
     assert (
         look(EQUAL, situation=replace(GOOD, conversations=conversations, pairs_complete=complete)).verdict == "PROMOTE"
@@ -172,6 +172,14 @@ def test_a_promotion_is_suspended_while_there_is_a_cause_and_not_forgotten():
     assert (again.verdict, whys(again)) == ("PROMOTE", ["shown"])
 
 
+def test_nothing_is_latched_before_the_least_number_of_conversations():
+    """Short ones close first: what harms long ones is missing from the first looks, and would be latched for good."""
+    early = look(EQUAL, situation=replace(GOOD, conversations=299))
+    assert early.latch == Latch()
+    assert look(FALLEN, latch=early.latch).verdict == "HOLD"
+    assert look(WORSE, situation=replace(GOOD, conversations=299)).verdict == "REJECT"
+
+
 def test_nothing_is_latched_while_the_evidence_cannot_be_trusted():
     doubtful = replace(GOOD, pairs_complete=900)
     assert look(EQUAL, situation=doubtful).latch == Latch()
@@ -244,7 +252,7 @@ def test_e_holm_is_the_closed_test_by_means(logs):
     [
         (lambda: Rule(max_conversations=1_000, alpha=0.5), "alpha is 0.5"),
         (lambda: Rule(max_conversations=1_000, zero_tolerance_alpha=0.0), "zero_tolerance_alpha is 0.0"),
-        (lambda: Rule(max_conversations=100), "min_conversations is 200, max_conversations 100"),
+        (lambda: Rule(max_conversations=100), "min_conversations is 300, max_conversations 100"),
         (lambda: Rule(max_conversations=1_000, min_completeness=99.5), "min_completeness is 99.5"),
         (lambda: Rule(max_conversations=1_000, alpha=math.nan), "alpha is nan"),
         (lambda: Rule(max_conversations=math.nan), "max_conversations nan"),
