@@ -92,6 +92,10 @@ def test_a_refusal_says_a_value_again_as_text_alone_and_not_all_of_it(name: str)
     safe(page)
 
 
+def test_a_links_text_and_address_are_escaped() -> None:
+    assert frame.link('x?a=1&b="', "<b>\x1b") == '<a href="x?a=1&amp;b=&quot;">&lt;b&gt;\\x1b</a>'
+
+
 def test_links_are_made_of_what_the_pages_take() -> None:
     assert addresses.address("/pairs", candidate="a", slice="all traffic") == "pairs?candidate=a&slice=all+traffic"
     with pytest.raises(ValueError, match="takes no 'rail'"):

@@ -102,11 +102,12 @@ def test_slow_is_what_the_limit_counts_then_by_how_much_longer() -> None:
         row(3, outcome="candidate_failed", reason="timeout", failures=["timeout"], candidate_latency_s=5.0),
         row(4, candidate_latency_s=3.0, production_latency_s=1.0),
         row(5, outcome="shed", reason="budget"),
+        row(6, candidate_latency_s=10.5, production_latency_s=9.9),
     ]
     found = ranked(settings, "cand", Window(rows))
-    assert [each.row.turn_id for each in found] == ["c3:0", "c1:0", "c4:0", "c2:0"]
-    assert [each.counts for each in found] == [True, True, False, False]
-    assert [each.why for each in found] == ["no reply", "+10 s", "+2 s", "+1 s"]
+    assert [each.row.turn_id for each in found] == ["c3:0", "c1:0", "c6:0", "c4:0", "c2:0"]
+    assert [each.counts for each in found] == [True, True, True, False, False]
+    assert [each.why for each in found] == ["no reply", "+10 s", "+0.6 s", "+2 s", "+1 s"]
 
 
 @pytest.mark.parametrize("of", ["latency", "cost"])
