@@ -5,18 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from dashboards import rules
-from dashboards.limits import ANY, FAILING_RATIO, burn_limit
+from dashboards.limits import ANY, FAILING_RATIO
 from dashboards.panels import (
     ARM,
     CLUSTER,
-    GREEN,
-    ORANGE,
-    RED,
     VERDICT,
     VERDICTS,
     Board,
-    Step,
     bars,
+    burning,
     limit,
     lines,
     now,
@@ -26,11 +23,6 @@ from dashboards.panels import (
 )
 
 FIRING: Final = 'ALERTS{alertstate="firing",severity=~"page|ticket"}'
-
-
-def _burning(objective: str) -> list[Step]:
-    """Where the budget burns faster than it may, and where that pages."""
-    return [(None, GREEN), (burn_limit(objective, 1), ORANGE), (burn_limit(objective, 14.4), RED)]
 
 
 BOARD: Final = Board(
@@ -49,10 +41,10 @@ BOARD: Final = Board(
                       width=4, height=6, steps=limit(ANY), link="shadow-pipeline"),
                 stats("Turns lost", "What share of turns did the shadow lose in the last hour?", "percentunit",
                       now(f"max({rules.evaluated('1h')}{{{CLUSTER}}})", "lost"), width=4, height=6,
-                      steps=_burning("evaluation"), link="shadow-objectives"),
+                      steps=burning("evaluation"), link="shadow-objectives"),
                 stats("Comparisons late", "What share of comparisons came late in the last hour?", "percentunit",
                       now(f"max({rules.late('1h')}{{{CLUSTER}}})", "late"), width=4, height=6,
-                      steps=_burning("freshness"), link="shadow-objectives"),
+                      steps=burning("freshness"), link="shadow-objectives"),
                 rows("Alerts that fire", "Which alerts fire, about whom?", "none",
                      now(f"max by (alertname, severity, team, candidate) ({FIRING})"),
                      width=24, height=7, empty="none fires"),

@@ -6,17 +6,16 @@ from collections.abc import Callable
 from typing import Final
 
 from dashboards import rules
-from dashboards.limits import ANY, BURNS, FRESH_S, OBJECTIVES, PERIOD_DAYS, burn_limit
+from dashboards.limits import ANY, FRESH_S, OBJECTIVES, PERIOD_DAYS
 from dashboards.panels import (
     CLEAR,
     CLUSTER,
     LEGEND,
     ORANGE,
-    RED,
     Board,
     Panel,
-    Step,
     bars,
+    burning,
     limit,
     lines,
     now,
@@ -27,19 +26,13 @@ from dashboards.panels import (
 SHOWN: Final = ("5m", "30m", "1h", "6h", "1d", "3d")
 
 
-def _steps(objective: str) -> list[Step]:
-    """Where tickets begin, and where pages do."""
-    (fastest, *_), *_, (slowest, *_) = BURNS
-    return [(None, CLEAR), (burn_limit(objective, slowest), ORANGE), (burn_limit(objective, fastest), RED)]
-
-
 def _row(objective: str, series: Callable[[str], str], what: str) -> tuple[Panel, ...]:
     budget = 1 - OBJECTIVES[objective]
     used = f"max({series('3d')}{{{CLUSTER}}}) * 3 / {PERIOD_DAYS} / {budget:.4f}"
     return (
         lines(f"{objective.title()}: missed", f"What share of {what}, over shorter and longer windows?", "percentunit",
               *(over(f"max({series(window)}{{{CLUSTER}}})", window) for window in SHOWN[:LEGEND]),
-              steps=_steps(objective), line=True, width=12, height=9),
+              steps=burning(objective, fine=CLEAR), line=True, width=12, height=9),
         bars(f"{objective.title()}: pace", "How many times faster than it may does the budget burn?", "short",
              *(now(f"max({series(window)}{{{CLUSTER}}}) / {budget:.4f}", window) for window in SHOWN),
              least=0, steps=limit(ANY, bad=ORANGE), width=7, height=9),

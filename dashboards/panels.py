@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from dashboards.limits import BURNS, burn_limit
 from shadow.metrics.labels import ALL
 
 WIDTH: Final = 24
@@ -159,6 +160,12 @@ def over(expression: str, legend: str = "", *, exemplars: bool = False) -> Query
 def limit(value: float, *, bad: str = RED) -> list[Step]:
     """Green up to a limit of :mod:`dashboards.limits`, ``bad`` beyond."""
     return [(None, GREEN), (value, bad)]
+
+
+def burning(objective: str, *, fine: str = GREEN) -> list[Step]:
+    """Where an objective's budget burns so fast that tickets begin, and where pages do."""
+    (fastest, *_), *_, (slowest, *_) = BURNS
+    return [(None, fine), (burn_limit(objective, slowest), ORANGE), (burn_limit(objective, fastest), RED)]
 
 
 def named(expression: str) -> str:

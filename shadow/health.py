@@ -94,6 +94,38 @@ class Reading:
         return float("inf") if place.read_until_s is None else now_s - place.read_until_s
 
 
+class Patience:
+    """How long a silence may last until somebody is asked.
+
+    That is ``first_s``, and each time it was in vain twice as long, up to ``longest_s``.
+    """
+
+    def __init__(self, first_s: float, longest_s: float) -> None:
+        self._first_s, self._longest_s = first_s, longest_s
+        self._wait_s = first_s
+        self._ends_at = 0.0
+
+    def begin(self, now: float) -> None:
+        """A silence begins now."""
+        self._ends_at = now + self._wait_s
+
+    def heard(self, now: float) -> None:
+        """The silence is over, and nothing has been in vain."""
+        self._wait_s = self._first_s
+        self.begin(now)
+
+    def ends(self, now: float) -> bool:
+        """Whether it is time to ask; says so once, and a new silence begins."""
+        if now < self._ends_at:
+            return False
+        self.begin(now)
+        return True
+
+    def in_vain(self) -> None:
+        """What was done about this silence may not help: from the next one on, wait twice as long."""
+        self._wait_s = min(2 * self._wait_s, self._longest_s)
+
+
 def why_silent(silent_s: float) -> str | None:
     """That the broker answers no fetch."""
     return f"broker: no fetch has been answered for {silent_s:.0f} s" if silent_s > SILENT_S else None

@@ -6,14 +6,13 @@ A line with ``type`` is a turn, a reply or an outcome (docs/data-format.md); one
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 from pydantic import ValidationError
 
 from shadow.backtest.clock import BEGIN
 from shadow.events import BrokenRecordError, Message, Outcome, Reply, Turn, decode
-from shadow.simulate.replay import MalformedError, Step, steps
+from shadow.simulate.replay import MalformedError, Step, json_object, steps
 
 Said = Turn | Reply | Outcome
 
@@ -40,14 +39,9 @@ def said(line: bytes) -> list[Said]:
     if len(line) > MAX_LINE_BYTES:
         raise LineError("(line)", f"is {len(line)} bytes long", f"split it: {MAX_LINE_BYTES} at most")
     try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise LineError("(line)", f"not JSON ({error})", "write one JSON object per line") from None
-    if not isinstance(row, dict):
-        raise LineError("(line)", f"a {type(row).__name__}", "write one JSON object per line")
-    if "type" in row:
-        return [_event(row, line)]
-    try:
+        row = json_object(line)
+        if "type" in row:
+            return [_event(row, line)]
         return [event for step in steps(line) for event in _of(step)]
     except MalformedError as error:
         raise LineError(

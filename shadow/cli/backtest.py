@@ -29,7 +29,8 @@ from shadow.backtest.run import Backtest, Done
 from shadow.backtest.run import Progress as State
 from shadow.backtest.work import Setup, places, setup
 from shadow.broker import BrokerError
-from shadow.cli.gate import EXIT, SAID, Verdicts, estimate
+from shadow.cli.gate import EXIT, Verdicts
+from shadow.cli.gate_report import SAID, estimate
 from shadow.cli.root import Unavailable, print_json
 from shadow.config import ENV_CONFIG, Config, ConfigError, load
 from shadow.ledger import Ledger, LedgerError

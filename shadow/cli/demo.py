@@ -19,7 +19,7 @@ from shadow import logs, plugins
 from shadow.audit import Report
 from shadow.broker import BrokerError
 from shadow.cli.audit import settled, show
-from shadow.cli.gate import lines_of
+from shadow.cli.gate_report import lines_of
 from shadow.cli.root import Unavailable, UserError
 from shadow.cli.up import running, stop_on_signals, watch_over
 from shadow.cli.watch import REFRESH_S, View, render, wide_console

@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 
 import click
 
 from shadow.cli.promote import checked, instant, login
-from shadow.cli.root import Unavailable, configuration, print_json
+from shadow.cli.root import Unavailable, configuration, print_list
 from shadow.config import Config, ConfigError
 from shadow.dead_letters import printable
 from shadow.ledger import Finding, Ledger, LedgerError
@@ -45,13 +44,7 @@ def list_(ctx: click.Context, candidate: str | None, *, as_json: bool) -> None:
     """List findings, open and closed, of CANDIDATE or of all."""
     with _ledger(ctx) as (_, ledger):
         found = [each for each in ledger.book.findings() if candidate in (None, each.candidate)]
-    if as_json:
-        print_json([asdict(each) for each in found])
-        return
-    for each in found:
-        click.echo(_line(each))
-    if not found:
-        click.echo("no findings")
+    print_list(found, _line, as_json=as_json, none="no findings")
 
 
 @findings.command()

@@ -9,19 +9,18 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any, Final, NoReturn
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from shadow import plugins
+from shadow.cli.gate_report import cell_table, coverage_lines, lines_of, plan_lines
 from shadow.cli.root import Unavailable, print_json
 from shadow.comparator.evaluator import Evaluator
-from shadow.config import ENV_CONFIG, Arm, Config, ConfigError, load
+from shadow.config import ENV_CONFIG, Config, ConfigError, load
 from shadow.gate.report import plan as planned
 from shadow.gatekeeper import Gatekeeper
 from shadow.ledger import Ledger, LedgerError
@@ -30,13 +29,6 @@ EXIT: Final = {"PROMOTE": 0, "HOLD": 2, "REJECT": 3}
 ERROR: Final = 1
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-
-MOST_REASONS: Final = 6
-"""Lines of reasons that ``status`` prints."""
-
-HOUR_S: Final = 3_600
-
-SAID: Final = {"PROMOTE": "may replace production", "HOLD": "not yet", "REJECT": "must not replace production"}
 
 
 class Verdicts(click.Command):
@@ -81,7 +73,7 @@ def status(ctx: click.Context, candidate: str, *, as_json: bool) -> None:
     if as_json:
         print_json(found)
     else:
-        _headline(found, Console(soft_wrap=True))
+        _print(lines_of(found), Console(soft_wrap=True))
     ctx.exit(EXIT[found["verdict"]])
 
 
@@ -97,9 +89,9 @@ def explain(ctx: click.Context, candidate: str, *, as_json: bool) -> None:
         print_json(found)
     else:
         console = Console(soft_wrap=True) if Console().is_terminal else Console(width=150, soft_wrap=True)
-        _headline(found, console)
-        console.print(_cells(found["cells"]))
-        _coverage(found, config.arm(candidate), console)
+        _print(lines_of(found), console)
+        console.print(cell_table(found["cells"]))
+        _print(coverage_lines(found, config.arm(candidate)), console)
     ctx.exit(EXIT[found["verdict"]])
 
 
@@ -117,9 +109,7 @@ def plan(ctx: click.Context, candidate: str, *, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    console = Console(soft_wrap=True)
-    for line in _planned(found):
-        console.print(line, markup=False, highlight=False)
+    _print(plan_lines(found), Console(soft_wrap=True))
 
 
 @gate.command()
@@ -162,156 +152,6 @@ def _slices_exist(config: Config, evaluator: Evaluator) -> None:
         raise ConfigError([f"{'.'.join(map(str, where))}: {what}" for where, what in problems.items()])
 
 
-def _planned(found: dict[str, Any]) -> Iterator[str]:
-    if found["conversations"] is None:
-        yield f"{found['candidate']}: nothing can be foretold without conversations of the control arm"
-    else:
-        usd = "unknown cost" if found["usd"] is None else f"{found['usd']:,.2f} USD"
-        least = "at least " if found["unknown"] else ""
-        more = f"{least}about {found['conversations']:,} conversations more, {found['turns']:,} turns, {usd}"
-        yield f"{found['candidate']}: {more}; judged from {found['from']}"
-    if found["cycle_s"]:
-        yield f"  promotions wait for the end of a cycle of traffic, every {_duration(found['cycle_s'])}"
-    for each in sorted(found["cells"], key=lambda cell: -(cell["more_of_all"] or 0)):
-        more = "unknown" if each["more_of_all"] is None else f"about {each['more_of_all']:,} conversations more"
-        yield f"  {each['name']}: {more}"
-
-
-def _headline(found: dict[str, Any], console: Console) -> None:
-    """The verdict first, then why, what it waits for, how much longer."""
-    for line in lines_of(found):
-        console.print(line, markup=False, highlight=False)
-
-
-def lines_of(found: dict[str, Any], *, most: int = MOST_REASONS) -> Iterator[str]:
-    """A report in words; of the reasons, the first ``most``, those that lack most before the others."""
-    looked = "no look yet" if found["looked_at"] is None else f"as of {_instant(found['looked_at'])}"
-    name, verdict = found["candidate"], found["verdict"]
-    of = f"revision {found['revision']}, experiment {found['experiment']}"
-    yield f"{verdict}: {name} {SAID[verdict]} ({of}, {looked})"
-    shown = {each["name"]: each["progress"] for each in found["cells"]}
-    reasons = sorted(
-        found["reasons"], key=lambda each: shown.get(each["detail"].partition(": ")[0], -1.0) if _lacks(each) else -1.0
-    )
-    for each in reasons[:most]:
-        yield f"  {each['why']}: {each['detail']}"
-    if len(reasons) > most:
-        yield f"  and {len(reasons) - most} more: shadow gate explain {name}"
-    for each in found["cells"]:
-        if each["name"] in found["culprits"] and each["estimate"] is not None:
-            yield f"  {each['name']}: {estimate(each)}"
-    if verdict == "HOLD":
-        yield from _waits(found)
-    if found["scope"]:
-        yield f"  holds on: {', '.join(found['scope'])}"
-
-
-def _lacks(reason: dict[str, str]) -> bool:
-    return reason["why"] == "evidence"
-
-
-def estimate(cell: dict[str, Any]) -> str:
-    """A cell's estimate with its interval, in words."""
-    within = "" if cell["lower"] is None else f" ({cell['lower']:+.4f} to {cell['upper']:+.4f})"
-    return f"{cell['estimate']:+.4f}{within}, margin {cell['margin']:.4f}, {cell['conversations']} conversations"
-
-
-def _waits(found: dict[str, Any]) -> Iterator[str]:
-    ahead, count, whys = found["ahead"], found["conversations"], {each["why"] for each in found["reasons"]}
-    if not found["comparisons"]:
-        yield "  waits for: the first comparison of this revision; is its mirror running?"
-        return
-    if not count["closed"]:
-        yield (
-            f"  waits for: the first conversation to close ({found['comparisons']} comparisons, {count['open']} "
-            f"conversations open); first look at {_instant(ahead['first_look_at'])}"
-        )
-        return
-    if "expired" in whys:
-        yield "  for good: change the candidate or the gate, either begins a new experiment"
-        return
-    waiting = found["waiting_for"]
-    if waiting:
-        yield f"  waits for: {waiting['name']} the longest, {waiting['progress']:.0%} shown"
-    doubted = "once the doubts are gone, " if whys & {"cause", "incomplete"} else ""
-    yield f"  how much longer: {doubted}{_how_long(ahead)}"
-
-
-def _how_long(ahead: dict[str, Any]) -> str:
-    if ahead["never"]:
-        names = ahead["never"]
-        more = f" and {len(names) - MOST_REASONS} more" if len(names) > MOST_REASONS else ""
-        return f"not to be told at this rate, because of {', '.join(names[:MOST_REASONS])}{more}"
-    pace = "" if ahead["per_hour"] is None else f" at {ahead['per_hour']:,.0f} an hour"
-    at = "" if ahead["decision_at"] is None else f", at the earliest {_instant(ahead['decision_at'])}"
-    return f"about {ahead['conversations']:,} conversations more{pace}{at}"
-
-
-def _instant(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds / HOUR_S:g} h" if seconds >= HOUR_S else f"{seconds:g} s"
-
-
-def _cells(cells: list[dict[str, Any]]) -> Table:
-    table = Table(title="What must hold: estimate and time-uniform interval (safe to watch)", title_justify="left")
-    for heading in ("guardrail", "slice", "state", "margin", "estimate", "interval", "conversations", "shown", "more"):
-        table.add_column(heading, justify="left" if heading in {"guardrail", "slice", "state"} else "right")
-    for each in sorted(cells, key=lambda cell: (cell["state"] == "pass", cell["progress"])):
-        interval = "-" if each["lower"] is None else f"{each['lower']:+.4f} to {each['upper']:+.4f}"
-        table.add_row(
-            each["guardrail"],
-            each["slice"],
-            each["state"],
-            f"{each['margin']:.4f}",
-            "-" if each["estimate"] is None else f"{each['estimate']:+.4f}",
-            interval,
-            str(each["conversations"]),
-            f"{each['progress']:.0%}",
-            "-" if each["more"] is None else str(each["more"]),
-        )
-    return table
-
-
-def _sentinel(found: dict[str, Any] | None) -> Iterator[str]:
-    if found is None:
-        yield "sentinel: none, as there is no control arm; nobody watches whether the instruments are the same"
-        return
-    told = f"after {found['conversations']:,} conversations of control"
-    if found["alarm"]:
-        alarm = found["alarm"]
-        where = f"by {alarm['guardrail']}, raised after {alarm['conversations']:,} conversations"
-        yield f"sentinel: ALARM ({found['state']}) {where}, {_instant(alarm['at'])}"
-    else:
-        yield f"sentinel: quiet {told}, {found['progress']:.0%} of the evidence of an alarm"
-    for each in found["guardrails"]:
-        mean = "no data" if each["estimate"] is None else f"{each['estimate']:+.4f}"
-        yield f"  {each['name']}, control less production: {mean} in {each['conversations']:,} conversations"
-
-
-def _sampled(arm: Arm) -> str:
-    """Of what the coverage is a share."""
-    within = "; ".join(f"{name} is {' or '.join(values)}" for name, values in sorted(arm.scope.items()))
-    share = f"{arm.sampling.rate:.4g} of the conversations" + (f" in which {within}" if within else "")
-    return (
-        f"sampled for {arm.name}: {share}, by hash; the others are in no row of the ledger and in no figure here, "
-        f"shadow_mirror_records_total counts them (sampled_out, out_of_scope)"
-    )
-
-
-def _coverage(found: dict[str, Any], arm: Arm, console: Console) -> None:
-    pairs, coverage, conversations = found["pairs"], found["coverage"], found["conversations"]
-    lines = [
-        f"conversations: {conversations['closed']} closed, {conversations['open']} open",
-        f"pairs: {pairs['complete']} of {pairs['expected']} complete; missing: {pairs['missing'] or 'none'}",
-        f"recorded too late: {pairs['late']}",
-        _sampled(arm),
-        f"coverage: {coverage['turns_used']} of the turns sampled enter; by prefix: {coverage['by_prefix'] or 'none'}",
-    ]
-    lines += _sentinel(found["sentinel"])
-    if coverage["under_represented"]:
-        lines.append(f"under-represented: {', '.join(coverage['under_represented'])}")
+def _print(lines: Iterable[str], console: Console) -> None:
     for line in lines:
         console.print(line, markup=False, highlight=False)

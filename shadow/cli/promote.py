@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import os
 import time
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import click
 
 from shadow import plugins
 from shadow.cli.evidence import FILE, write
-from shadow.cli.root import Unavailable, configuration, print_json
+from shadow.cli.root import Unavailable, configuration, print_list
 from shadow.config import ConfigError
 from shadow.dead_letters import printable
 from shadow.gatekeeper import Gatekeeper
@@ -85,13 +84,7 @@ def promotions(ctx: click.Context, *, as_json: bool) -> None:
             found = ledger.book.promotions()
     except LedgerError as error:
         raise Unavailable(str(error)) from None
-    if as_json:
-        print_json([asdict(each) for each in found])
-        return
-    for each in found:
-        click.echo(_line(each))
-    if not found:
-        click.echo("no promotions")
+    print_list(found, _line, as_json=as_json, none="no promotions")
 
 
 def checked(value: str | None, option: str) -> str | None:

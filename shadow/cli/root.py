@@ -6,13 +6,20 @@ import importlib
 import json
 import os
 import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from shadow import __version__
 from shadow.config import DEFAULT_PATH, ENV_CONFIG, Config, ConfigError, load
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 
 COMMANDS: Final[dict[str, str]] = {
     # command: module that holds a click command of that name (dashes become underscores)
@@ -96,3 +103,14 @@ def print_json(value: Any) -> None:
     """Print ``value`` as indented JSON: what programs read."""
     json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
     sys.stdout.write("\n")
+
+
+def print_list(found: Sequence[T], line: Callable[[T], str], *, as_json: bool, none: str) -> None:
+    """Print dataclasses as JSON, or a line each; ``none`` if there are none."""
+    if as_json:
+        print_json([asdict(each) for each in found])
+        return
+    for each in found:
+        click.echo(line(each))
+    if not found:
+        click.echo(none)

@@ -17,6 +17,10 @@ from shadow.section import Section
 TAGGED: Final[Mapping[str, type[Section]]] = {**ADAPTERS, **BY_KIND}
 """Sections by the ``type`` or ``kind`` that picks them: pydantic puts it into a problem's place."""
 
+_PASSWORD: Final = re.compile(r"(://[^:/\s]*):(?:(?!://).)*@", re.DOTALL)
+_KEY: Final = re.compile(r"(https?://)[^:/@\s]+@")
+_QUERY: Final = re.compile(r"(://[^\s?]*\?)[^\s'\"]+")
+
 
 class ConfigError(ValueError):
     """A configuration that cannot be used. ``problems`` holds one line each: file, line, field, what, fix."""
@@ -71,8 +75,14 @@ def _what(root: type[BaseModel], error: Mapping[str, Any]) -> str:
 
 
 def unsecret(text: str) -> str:
-    """``text`` without the passwords of the urls in it: what is said of a configuration ends up in logs."""
-    return re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", text)
+    """``text`` without what may be a secret in the urls in it: what is said of a configuration ends up in logs.
+
+    That is a password, which may hold any sign: up to the last ``@``, rather too much than too little; over http also
+    a user's name without one, which is often a key; and what stands behind a question mark.
+    """
+    text = _PASSWORD.sub(r"\1:***@", text)
+    text = _KEY.sub(r"\1***@", text)
+    return _QUERY.sub(r"\1***", text)
 
 
 def _known_fields(root: type[BaseModel], loc: Iterable[int | str]) -> list[str]:

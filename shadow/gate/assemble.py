@@ -92,7 +92,8 @@ class Assembler:
         value = row.value_number
         if value is None or not 0 <= value <= 1 or row.conversation_id in self._closed:
             return
-        found = self._open.get(row.conversation_id) or self._conversation(row.conversation_id, row.recorded_at)
+        found = self._opened(row.conversation_id, row.recorded_at)
+        found = found or self._conversation(row.conversation_id, row.recorded_at)
         if found is None or row.recorded_at > found.closes_at:
             return
         found.outcomes.setdefault(row.turn_id, {}).setdefault((row.arm, row.name), value)
@@ -113,10 +114,22 @@ class Assembler:
         closed.sort(key=lambda each: (each.closed_at, each.conversation_id))
         return closed
 
+    def _opened(self, name: str, at: float) -> _Open | None:
+        """What is open. An outcome or a row of control may come first: it opens nothing beyond its own time.
+
+        So a row of the arm that comes after it is not late, whether a look has been taken in between or not.
+        """
+        found = self._open.get(name)
+        if found is not None and not found.rows and at > found.closes_at:
+            found.closes_at = at + self.close_after_s
+            found.control.clear()
+            found.outcomes.clear()
+        return found
+
     def _conversation(self, name: str, recorded_at: float) -> _Open | None:
         """The open conversation, kept open by this row; None: it had closed before."""
         closes_at = recorded_at + self.close_after_s
-        found = self._open.get(name)
+        found = self._opened(name, recorded_at)
         if found is None:
             if name in self._closed:
                 return None

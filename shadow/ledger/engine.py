@@ -32,7 +32,7 @@ def parse(url: str) -> URL:
         return parsed
     if backend == "postgresql" and parsed.database:
         return parsed.set(drivername="postgresql+psycopg")
-    shown = parsed.render_as_string()
+    shown = unsecret(parsed.render_as_string())
     raise LedgerError(repr(shown), "names no database; use 'sqlite:///path' or 'postgresql://user@host/name'")
 
 
@@ -105,7 +105,7 @@ def translated(url: URL) -> Iterator[None]:
 
 def where(url: URL) -> str:
     """How errors name the ledger: never with its password."""
-    return str(url.database) if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
+    return str(url.database) if url.get_backend_name() == "sqlite" else unsecret(url.render_as_string())
 
 
 def _ours(url: URL, error: DBAPIError) -> LedgerError:

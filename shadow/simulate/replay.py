@@ -110,7 +110,7 @@ class _History:
 
 def steps(line: bytes | str, *, run_id: str | None = None) -> list[Step]:
     """The turns of one recorded conversation, in order. Raises :class:`MalformedError`."""
-    row = _object(line)
+    row = json_object(line)
     conversation_id = _identity(row, run_id)
     said, metadata = _turns(row), _metadata(row)
     offered = _offered(said)
@@ -150,7 +150,8 @@ def _runs(said: list[_Said]) -> Iterator[list[_Said]]:
         yield run
 
 
-def _object(line: bytes | str) -> dict[str, Any]:
+def json_object(line: bytes | str) -> dict[str, Any]:
+    """The object that a line holds. Raises :class:`MalformedError`."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:

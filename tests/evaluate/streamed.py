@@ -36,18 +36,22 @@ from tests.fixtures import brokers
 from tests.fixtures.system import System, arm
 
 TOGETHER: Final = 7
-LIMITS: Final = {"max_age_s": 90, "deadline_s": 35, "timeout_s": 30, "attempts": 1, "max_in_flight": 64}
 GATE: Final = {"cycle_s": 0, "look_every_s": 2, "conversation_idle_s": 1, "max_age_s": 3_600, "min_conversations": 100}
-WINDOW_S: Final = 130
+WINDOW_S: Final = 130.0
 PATIENCE_S: Final = 600.0
 AHEAD: Final = 300
 """Turns that may be streamed before earlier ones are in the ledger: a slow machine must not make them late."""
 
 
-def verdicts(chosen: Sequence[Pair], folder: Path, bootstrap: str) -> Iterator[dict[str, Any]]:
-    """What the gate said of each pair, in their order, once every conversation has closed."""
+def verdicts(
+    chosen: Sequence[Pair], folder: Path, bootstrap: str, *, window_s: float = WINDOW_S
+) -> Iterator[dict[str, Any]]:
+    """What the gate said of each pair, in their order, once every conversation has closed.
+
+    That is ``window_s`` and about a minute after the last turn; a turn whose replies take longer would be lost.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    system = _system(chosen, folder, bootstrap)
+    system = _system(chosen, folder, bootstrap, window_s)
     try:
         names = [f"mirror.{each.name}" for each in system.config.arms]
         system.start(*names, "comparator", "recorder", "gate")
@@ -64,30 +68,31 @@ def verdicts(chosen: Sequence[Pair], folder: Path, bootstrap: str) -> Iterator[d
         system.close()
 
 
-def _system(chosen: Sequence[Pair], folder: Path, bootstrap: str) -> System:
+def _system(chosen: Sequence[Pair], folder: Path, bootstrap: str, window_s: float) -> System:
     """A deployment whose candidates are ``p0``, ``p1`` ..., each of which sees the turns of its own pair."""
     named = [(f"p{at}", pair) for at, pair in enumerate(chosen)]
     scope = [name for name, pair in named if CONTROL in pair.answers]
+    limits = {"max_age_s": 0.69 * window_s, "deadline_s": 0.27 * window_s, "timeout_s": 0.23 * window_s}
     control = None
     if scope:
         lines = (line for name, pair in named if name in scope for line in _replies(pair, name, CONTROL, CONTROL))
-        control = _arm(CONTROL, folder, lines, scope)
+        control = _arm(CONTROL, folder, lines, scope, limits)
     return System(
         folder,
         bootstrap,
         [],
         control=control,
-        candidates=[_arm(name, folder, _replies(pair, name, CAND, name), [name]) for name, pair in named],
-        comparator={"join_window_s": WINDOW_S},
+        candidates=[_arm(name, folder, _replies(pair, name, CAND, name), [name], limits) for name, pair in named],
+        comparator={"join_window_s": window_s},
         gate={**GATE, "guardrails": pairs.GUARDRAILS[chosen[0].asks]},
         metrics={"gate_port": brokers.free_ports(1)[0]},
     )
 
 
-def _arm(name: str, folder: Path, lines: Iterator[bytes], scope: list[str]) -> dict[str, Any]:
+def _arm(name: str, folder: Path, lines: Iterator[bytes], scope: list[str], limits: dict[str, float]) -> dict[str, Any]:
     file = folder / f"{name}.jsonl"
     file.write_bytes(b"\n".join(lines) + b"\n")
-    made = arm(name, TARGET, limits=LIMITS, scope={"pair": scope})
+    made = arm(name, TARGET, limits={**limits, "max_in_flight": 64}, scope={"pair": scope})
     made["adapter"]["settings"] = {"file": str(file), "arm": name}
     return made
 

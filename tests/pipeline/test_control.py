@@ -35,7 +35,8 @@ def meter(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def system(tmp_path: Path, broker: str, meter: Path) -> Iterator[System]:
+def deployed(tmp_path: Path, broker: str, meter: Path) -> System:
+    """Nothing runs yet but the broker."""
     metered = {"type": "callable", "target": "tests.fixtures.models:metered", "settings": {"meter": str(meter)}}
     hanging = {**metered, "settings": {"meter": f"{meter}-stuck", "seconds": 3600}}
     arms = [
@@ -44,10 +45,14 @@ def system(tmp_path: Path, broker: str, meter: Path) -> Iterator[System]:
         {**arm("stuck", limits={"timeout_s": 60, "deadline_s": 60, "max_age_s": 20}), "adapter": hanging},
     ]
     arms[2]["scope"] = {"tier": ["stuck"]}
-    made = System(tmp_path, broker, arms, comparator={"join_window_s": 90})
-    made.start("comparator", "recorder", "mirror.control")
-    yield made
-    made.close()
+    return System(tmp_path, broker, arms, comparator={"join_window_s": 90})
+
+
+@pytest.fixture
+def system(deployed: System) -> Iterator[System]:
+    deployed.start("comparator", "recorder", "mirror.control")
+    yield deployed
+    deployed.close()
 
 
 def asked_to_hang(meter: Path) -> list[str]:
@@ -182,9 +187,9 @@ def test_kill_gives_up_the_calls_under_way(system, meter):
         until(lambda: len(asked_to_hang(meter)) == 15, system)
 
 
-def test_wrong_use_is_one_line(system):
+def test_wrong_use_is_one_line(deployed):
     """An unknown arm is the user's mistake (exit 2) and the known ones are named."""
-    done = control(system, "pause", "nobody")
+    done = control(deployed, "pause", "nobody")
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
     for name in ("nobody", "control", "better", "stuck"):

@@ -37,6 +37,9 @@ LIVE = [
     "tau2 retail: gpt-4.1 -> ft:gpt-4.1-sierra-sft",
 ]
 
+WINDOW_S = 45
+"""Long enough: a turn was in the ledger after 3 s on two busy cores. Conversations close a minute after it."""
+
 
 def known() -> dict[str, Pair]:
     try:
@@ -77,7 +80,7 @@ def test_streamed_live_through_kafka_the_same_pairs_get_the_same_verdicts(tmp_pa
     chosen = [known()[name] for name in LIVE]
     [bootstrap] = kafka.bootstrap
     wipe(bootstrap)
-    said = [found["verdict"] for found in verdicts(chosen, tmp_path, bootstrap)]
+    said = [found["verdict"] for found in verdicts(chosen, tmp_path, bootstrap, window_s=WINDOW_S)]
     assert said == ["PROMOTE", "REJECT", "HOLD"]
     for verdict, pair in zip(said, chosen, strict=True):
         assert verdict in pair.right

@@ -18,9 +18,8 @@ from kafka import TopicPartition
 from kafka.errors import KafkaConnectionError
 from kafka.net.manager import KafkaConnectionManager
 
-from consumers import recorder as module
 from consumers.health import Health
-from consumers.recorder import Recorder
+from consumers.recorder import Recorder, loop, progress
 from shadow import broker, dead_letters, hang_watch
 from shadow.config import Config
 from shadow.events import Comparison
@@ -139,7 +138,7 @@ def test_killed_between_transaction_and_commit(config: Config, tmp_path: Path) -
 
 def test_a_locked_ledger_is_waited_for(config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Longer than the session timeout: nothing is lost, nothing committed meanwhile, membership is kept."""
-    monkeypatch.setattr(module, "BUSY_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(loop, "BUSY_TIMEOUT_S", 0.1)
     metrics = Metrics("recorder")
     with running(config, metrics):
         publish(config, [comparison(0)])
@@ -177,7 +176,7 @@ def test_a_client_that_fails_hangs_or_stands_still_is_replaced(
     config: Config, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     """kafka-python may raise from ``poll`` while a broker is away, never return, or join no group: the next records."""
-    real, bootstrap, made = module._consumer, KafkaConnectionManager.bootstrap, []
+    real, bootstrap, made = loop.connected, KafkaConnectionManager.bootstrap, []
 
     def poll(**_: Any) -> dict[TopicPartition, list[Any]]:
         if fault == "raises":
@@ -205,8 +204,8 @@ def test_a_client_that_fails_hangs_or_stands_still_is_replaced(
             monkeypatch.setattr(made[0], "poll", poll)
         return made[-1]
 
-    monkeypatch.setattr(module, "_consumer", consumer)
-    monkeypatch.setattr(module, "STALL_S", (8.0, 60.0))
+    monkeypatch.setattr(loop, "connected", consumer)
+    monkeypatch.setattr(progress, "STALL_S", (8.0, 60.0))
     monkeypatch.setattr(hang_watch, "HANG_S", 2.0)
     publish(config, [comparison(index) for index in range(10)])
     with running(config, Metrics("recorder")):

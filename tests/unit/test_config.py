@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shadow import plugins
-from shadow.config import ConfigError, Console, load, override, parse
+from shadow.config import ConfigError, Console, load, override, parse, unsecret
 from shadow.thresholds import DEFAULTS
 
 GOOD = """\
@@ -257,3 +257,40 @@ def test_a_password_in_a_url_that_is_refused_is_not_said(tmp_path: Path, environ
         load(file, environ=environ)
     assert "postgres://shadow:***@db/x" in str(caught.value)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://shadow:hunter2@db/x", "postgresql://shadow:***@db/x"),
+        ("postgresql://shadow:hunter2%40%2F@db/x", "postgresql://shadow:***@db/x"),
+        ("postgresql://shadow:hunt@er/2:?#@db/x", "postgresql://shadow:***@db/x"),
+        ("postgresql://shadow:hun ter2'\"@db/x", "postgresql://shadow:***@db/x"),
+        ("postgresql://me@corp:hunter2@db/x", "postgresql://me@corp:***@db/x"),
+        ("postgresql://:hunter2@db/x", "postgresql://:***@db/x"),
+        ("postgresql://shadow:@db/x", "postgresql://shadow:***@db/x"),
+        ("postgresql://shadow:hunter2@[::1]:5432/x", "postgresql://shadow:***@[::1]:5432/x"),
+        ("postgresql://shadow@db/x?password=hunter2", "postgresql://shadow@db/x?***"),
+        ("https://hunter2@model.example/v1", "https://***@model.example/v1"),
+        ("https://hunter2@[2001:db8::1]:8443/v1", "https://***@[2001:db8::1]:8443/v1"),
+        ("https://model.example/answer?code=hunter2&v=1", "https://model.example/answer?***"),
+        ("http://a:hunter2@h1/v1 and http://b:hunter2@h2/v1", "http://a:***@h1/v1 and http://b:***@h2/v1"),
+        ("'http://a:hunter2@h1/v1?k=hunter2', not 'x'", "'http://a:***@h1/v1?***', not 'x'"),
+    ],
+)
+def test_what_is_said_of_a_url_holds_no_secret(url: str, said: str) -> None:
+    assert unsecret(url) == said
+    assert "hunter2" not in unsecret(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://shadow@db:5432/x",
+        "sqlite:///.shadow/ledger.db",
+        "http://[::1]:8080/v1",
+        "no url, but a: b@c",
+    ],
+)
+def test_what_holds_no_secret_is_said_as_it_is(url: str) -> None:
+    assert unsecret(url) == url

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shadow.gate.rows import OutcomeRow
 from shadow.gate.session import Change, DisorderError, Session
 from tests.fixtures.gate_rows import CONVERSATION_S, IDLE_S, START, conversations, every, experiment, row
 
@@ -88,6 +89,24 @@ def test_a_late_row_is_left_out_and_missing_from_completeness():
     assert session.late == 1
     assert session.traffic.turns == 900
     assert [reason.why for reason in session.ruling().reasons] == ["incomplete"]
+
+
+@pytest.mark.parametrize("behind_s", [700, 1_000])
+def test_what_comes_long_before_the_arms_first_row_does_not_make_that_row_late(behind_s):
+    """The recorder writes an outcome, or control's row, while the candidate's mirror is far behind.
+
+    A conversation is open for 180 s, looks come at 182, 482, 782 s: one lies between the two, or none.
+    """
+    rows = [
+        *conversations(1, first=0),
+        OutcomeRow("o", "c8:0", "c8", "cand", "solved", 1.0, START + 490),
+        row(9, arm="control", arm_revision="k", recorded_at=START + 495),
+        row(8, recorded_at=START + behind_s),
+        row(8, 1, recorded_at=START + behind_s + 5),
+        row(9, recorded_at=START + behind_s + 6),
+    ]
+    session, _ = course(rows, START + 3_000, control="k")
+    assert (session.late, session.open, session.traffic.turns, session.traffic.conversations) == (0, 0, 6, 3)
 
 
 def test_a_customer_who_comes_back_the_next_day_is_another_visit():

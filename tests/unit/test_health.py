@@ -8,7 +8,7 @@ import urllib.request
 import pytest
 
 from consumers.health import Health, Standing
-from shadow.health import BEHIND_S, HANG_S, SILENT_S, Reading, why_hanging, why_silent, why_stalled
+from shadow.health import BEHIND_S, HANG_S, SILENT_S, Patience, Reading, why_hanging, why_silent, why_stalled
 from shadow.metrics.exporter import Metrics
 from shadow.metrics.server import serve
 from shadow.topology import TURNS
@@ -23,6 +23,22 @@ def reading(*, position: int, end: int, at_s: float = NOW_S) -> Reading:
     made.own([PART], 0.0)
     made.looked(PART, position=position, end=end, at_s=at_s)
     return made
+
+
+def test_who_asks_in_vain_waits_twice_as_long_up_to_a_limit_until_something_is_heard() -> None:
+    made, asked = Patience(10.0, 35.0), []
+    made.begin(100.0)
+    for now in range(100, 260):
+        if made.ends(float(now)):
+            asked.append(now)
+            made.in_vain()
+            made.begin(float(now))  # the next client
+    assert asked == [110, 130, 165, 200, 235]
+    made.heard(300.0)
+    assert not made.ends(309.0)
+    assert made.ends(310.0)
+    assert not made.ends(319.0)  # asked once, and what was heard then was no reason to wait longer
+    assert made.ends(320.0)
 
 
 def test_a_process_that_has_not_joined_its_group_is_not_ready() -> None:

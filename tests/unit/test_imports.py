@@ -18,7 +18,7 @@ OWNERS = {
     "faust": ("consumers/",),
     "mode": ("consumers/",),
     "aiokafka": ("consumers/",),
-    "kafka": ("shadow/tap/", "shadow/broker/", "consumers/recorder.py"),
+    "kafka": ("shadow/tap/", "shadow/broker/", "consumers/recorder/"),
     "sqlalchemy": ("shadow/ledger/",),
     "alembic": ("shadow/ledger/",),
     "sqlite3": ("shadow/ledger/",),
@@ -174,7 +174,7 @@ def test_a_pure_room_that_touches_the_world_is_noticed(text: str) -> None:
     [
         ("shadow/mirror/budget.py", "import faust"),
         ("shadow/audit.py", "from kafka.errors import KafkaError"),
-        ("consumers/mirror.py", "import kafka"),
+        ("consumers/mirror/asking.py", "import kafka"),
         ("shadow/cli/watch.py", "def f():\n    import sqlalchemy.orm"),
     ],
 )

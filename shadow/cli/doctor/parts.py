@@ -15,7 +15,7 @@ from shadow.adapters import AdapterConfigError, create
 from shadow.adapters.anthropic import VERSION
 from shadow.broker import BrokerError, look
 from shadow.cli.doctor.http import Answer, NoAnswerError, get
-from shadow.config import AnthropicAdapter, Arm, CallableAdapter, Config, HTTPAdapter, OpenAIAdapter
+from shadow.config import AnthropicAdapter, Arm, CallableAdapter, Config, HTTPAdapter, OpenAIAdapter, unsecret
 from shadow.dead_letters import printable
 from shadow.doctor import Finding, brokers, clocks, endpoints, failed, fine, ledgers, machine, processes
 from shadow.ledger import LedgerError
@@ -191,7 +191,7 @@ def arm(who: Arm, environ: Mapping[str, str]) -> list[Finding]:
     if isinstance(adapter, CallableAdapter):
         return [endpoints.in_process(who.name, adapter.target)]
     url, headers, method = _question(adapter, key)
-    where = _without_password(url)
+    where = unsecret(url)
     try:
         answer = get(url, headers, method=method)
     except (NoAnswerError, ValueError) as error:
@@ -211,12 +211,6 @@ def _question(
         headers = {"anthropic-version": VERSION} | ({"x-api-key": key} if key else {})
         return f"{adapter.base_url.rstrip('/')}/v1/models", headers, "GET"
     return f"{adapter.base_url.rstrip('/')}/models", bearer, "GET"
-
-
-def _without_password(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path.partition('?')[0]}".rstrip("/")
 
 
 def asked(config: Config) -> Sequence[Arm]:
