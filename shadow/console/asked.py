@@ -59,6 +59,8 @@ def parameters(path: str, query: Iterable[tuple[str, str]]) -> dict[str, str]:
             raise RefusedError(BAD_REQUEST, f"there is no parameter {_said(name)}", SERVED[path])
         if name in found:
             raise RefusedError(BAD_REQUEST, f"parameter {name!r} stands there twice: name one value")
+        if "\0" in value:  # which PostgreSQL takes nowhere
+            raise RefusedError(BAD_REQUEST, f"parameter {name!r} holds a NUL character")
         found[name] = value
     return found
 

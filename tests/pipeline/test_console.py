@@ -139,7 +139,9 @@ def test_an_arms_own_failures_are_first(running: Console) -> None:
         ("/pair?turn=c1:1&arm=control&revision=x", 404, "there are: "),
         ("/?x=1", 400, "no parameter"),
         ("/nothing", 404, "/pairs"),
-        ("/pair?turn=%00%1b[2J%E2%80%AE<script>&arm=control", 404, "&lt;script&gt;"),
+        ("/pair?turn=a%00b&arm=control", 400, "NUL"),
+        ("/pair?turn=%ED%A0%80&arm=control", 404, "c1:"),
+        ("/pair?turn=%1b[2J%E2%80%AE<script>&arm=control", 404, "&lt;script&gt;"),
         ("/%2e%2e/etc/passwd", 404, "/pairs"),
     ],
 )
