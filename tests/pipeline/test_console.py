@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -14,59 +13,21 @@ import psutil
 import pytest
 import yaml
 
-from dashboards.render import programs
-from dashboards.render.browser import Shot, look
-from shadow import broker
 from shadow.addresses import SERVED
 from shadow.console.server import AT_ONCE, WAITING
-from shadow.events import Message
-from shadow.topology import REPLIES, TURNS
 from tests.fixtures import brokers
-from tests.fixtures.console import Answer, Console, console
-from tests.fixtures.events import failed, reply, turn
-from tests.fixtures.models import HOSTILE
-from tests.fixtures.system import System, arm
+from tests.fixtures.console import GATE, TURN, Answer, Console, console, filled
+from tests.fixtures.system import System
 
 pytestmark = pytest.mark.slow
 
-TURN = "c1:1"
-ASKED = "Where is <b>my</b>\norder? " + HOSTILE[0]
-GATE = {
-    "guardrails": [
-        {"kind": "failure", "name": "any_failure", "slices": ["depth=2-4"]},
-        {"kind": "zero_tolerance", "name": "leak", "failures": ["pii_leak"]},
-        {"kind": "excess_divergence", "name": "lexical", "measure": "lexical"},
-        {"kind": "slow", "name": "slow", "limit_s": 5},
-        {"kind": "log_ratio", "name": "latency", "of": "latency"},
-        {"kind": "score", "name": "solved", "outcome": "solved"},
-    ]
-}
 GUARDRAILS = [each["name"] for each in GATE["guardrails"]]
 
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A turn that everybody answered, and one that production failed on, through every process into the ledger."""
-    folder = tmp_path_factory.mktemp("console")
-    with brokers.embedded_broker(folder) as bootstrap:
-        arms = [arm(name, f"tests.fixtures.models:{model}") for name, model in
-                (("control", "instant"), ("hostile", "hostile"), ("echo", "echo"))]  # fmt: skip
-        made = System(folder, bootstrap, arms, gate=GATE, slices={"use": ["depth"], "metadata": {"channel": ["chat"]}})
-        try:
-            now = time.time()
-            asked = turn(TURN, occurred_at=now, turn_index=1, messages=[Message(role="user", content=ASKED)],
-                         metadata={"channel": "chat"})  # fmt: skip
-            other = turn("c1:2", occurred_at=now, turn_index=2)
-            for topic, records in (
-                (TURNS, (asked, other)),
-                (REPLIES, (reply(TURN, occurred_at=now, cost_usd=0.002), failed("timeout", turn_id="c1:2"))),
-            ):
-                broker.publish([bootstrap], topic, [(b"c1", record.to_json(), ()) for record in records])
-            made.start_all()
-            made.settled(turns=2)
-            yield made
-        finally:
-            made.close()
+    with filled(tmp_path_factory.mktemp("console")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -257,39 +218,3 @@ def test_many_at_once_exhaust_nothing(running: Console) -> None:
     assert "Try again" in busy.text
     assert busy.headers["retry-after"] == "2"
     assert running.get(f"/pair?turn={TURN}&arm=control").status == 200
-
-
-def test_a_hostile_reply_is_text_in_a_real_browser(running: Console, tmp_path: Path) -> None:
-    """Nothing of it runs, nothing is loaded, and the page stays small enough to be read."""
-    try:
-        programs.require("node", "chromium", "page")
-    except programs.MissingError as missing:
-        if os.environ.get("SHADOW_REQUIRE_ALL") == "1":
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
-    paths = [f"/pair?turn={TURN}&arm=hostile&guardrail=leak", "/pairs?candidate=hostile", "/"]
-    seen = look([Shot(f"{running.url}{path}", tmp_path / f"{n}.png", plain=True) for n, path in enumerate(paths)])
-    for page in seen:
-        assert (page["error"], page["complaints"], page["said"]) == (None, [], [])
-        assert page["requests"] == [page["url"]]
-    text = seen[0]["text"]
-    for line in HOSTILE[:-1]:
-        assert line in text
-    assert r"\u202eecalper" in text
-    assert r"\x1b[2J" in text
-    assert "more characters]" in text
-    assert "Would call (nothing was executed)" in text
-    assert len(running.get(paths[0]).text) < 400_000
-
-
-def test_a_page_that_ran_something_would_be_seen(tmp_path: Path) -> None:
-    """The browser's test can fail: the same words as markup do run, and do load."""
-    try:
-        programs.require("node", "chromium", "page")
-    except programs.MissingError as missing:
-        pytest.skip(str(missing))
-    file = tmp_path / "page.html"
-    file.write_text(f"<html><body>{HOSTILE[0]}{HOSTILE[1]}</body></html>")
-    [page] = look([Shot(file.as_uri(), plain=True)])
-    assert page["error"] == "ran"
-    assert len(page["requests"]) > 1
