@@ -31,6 +31,8 @@ log = structlog.get_logger()
 
 TOPICS: Final = (TURNS, REPLIES, ARM_REPLIES)
 MAX_RECORDS: Final = 3_000
+OF_EACH: Final = 300
+"""Records of one partition at once: turns and replies of a backlog come side by side, and need not be packed away."""
 CROWD: Final = 300
 """Turns of a partition that wait: with more, topics are read in step."""
 LATE_APPEND_S: Final = 1.0
@@ -108,7 +110,7 @@ class Comparator(Service):  # type: ignore[misc]
     @Service.task  # type: ignore[untyped-decorator]
     async def _run(self) -> None:
         while not self.should_stop:
-            epoch, batch = await self._stream.read(max_records=MAX_RECORDS)
+            epoch, batch = await self._stream.read(max_records=MAX_RECORDS, of_each=OF_EACH)
             async with self._stream.lock:
                 await self._step(await self._stream.mine(epoch, batch))
 
@@ -142,6 +144,7 @@ class Comparator(Service):  # type: ignore[misc]
 
     def _feed(self, batch: Batch, now_s: float) -> tuple[list[Resolved], _Output]:
         resolved: list[Resolved] = []
+        replied: list[Reply] = []
         output = _Output()
         for tp, records in batch.items():
             part, topic = self._partitions[tp.partition], tp.topic
@@ -159,12 +162,13 @@ class Comparator(Service):  # type: ignore[misc]
                 else:
                     resolved += decided
                     if result == "accepted" and topic == REPLIES and isinstance(event, Reply):
-                        self._counts.production(event)
+                        replied.append(event)
                     if result == "conflict":  # the join holds the record's offset
                         output.letters.append(self._letter(record, CONFLICT, now_s))
                 counts[result] += 1
             part.read_until_s[topic] = min(max(part.read_until_s[topic], records[-1].timestamp / 1000), now_s)
             self._counts.read(topic, counts)
+        self._counts.production(replied)
         self._counts.passed("join", len(resolved))
         return resolved, output
 
@@ -233,10 +237,11 @@ class Comparator(Service):  # type: ignore[misc]
     def _align(self) -> None:
         """Keep what waits in memory bounded; see :func:`to_pause`."""
         limit = self._config.comparator.max_waiting_turns // max(1, len(self._partitions))
+        paused_now = self._stream.consumer.paused()
         pause: list[TopicPartition] = []
         resume: list[TopicPartition] = []
         for part in self._partitions.values():
-            ends = {topic: self._at_end(TopicPartition(topic, part.number)) for topic in TOPICS}
+            ends = {topic: self._at_end(TopicPartition(topic, part.number), paused_now) for topic in TOPICS}
             clocks = {topic: float("inf") if ends[topic] else part.read_until_s[topic] for topic in TOPICS}
             turns = part.join.turns
             paused = to_pause(
@@ -251,9 +256,9 @@ class Comparator(Service):  # type: ignore[misc]
         self._stream.consumer.pause(*pause)
         self._stream.consumer.resume(*resume)
 
-    def _at_end(self, tp: TopicPartition) -> bool:
+    def _at_end(self, tp: TopicPartition, paused: set[TopicPartition]) -> bool:
         """Whether nothing was left to read at the last fetch; not known of a topic that is not being fetched."""
-        if tp in self._stream.consumer.paused():
+        if tp in paused:
             return False
         high = self._stream.consumer.highwater(tp)
         read = self._partitions[tp.partition].acks.get(tp.topic)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from shadow.config import Arm, Config
 from shadow.events import CONTROL, Comparison, Reply
-from shadow.metrics.exporter import Metrics
+from shadow.metrics.exporter import Metrics, observe_all
 from shadow.metrics.labels import ALL, CHECKED, ENDINGS
 from shadow.thresholds import Threshold
 from shadow.topology import ARM_REPLIES, REPLIES, TURNS
@@ -85,12 +85,11 @@ class Counts:
         """A record went to the dead letters."""
         self._metrics.counter("shadow_dead_letters", reason).inc()
 
-    def production(self, reply: Reply) -> None:
-        """Production's reply to a turn, the first time that it is read."""
-        if reply.latency_s is not None:
-            self._latency.observe(reply.latency_s)
-        if reply.time_to_first_token_s is not None:
-            self._first_token.observe(reply.time_to_first_token_s)
+    def production(self, replies: Sequence[Reply]) -> None:
+        """Production's replies to turns, each the first time that it is read."""
+        observe_all(self._latency, [reply.latency_s for reply in replies if reply.latency_s is not None])
+        first = [reply.time_to_first_token_s for reply in replies if reply.time_to_first_token_s is not None]
+        observe_all(self._first_token, first)
 
     def waiting(self, ids: int, turns: int) -> None:
         """What this process keeps: ``ids`` of turns in all, of which ``turns`` have their turn and wait for a reply."""
@@ -98,38 +97,54 @@ class Counts:
         self._waiting.set(turns)
 
     def compared(self, comparisons: Sequence[Comparison]) -> None:
-        """Outcomes, failures, scores and delays of comparisons that are handed to the producer."""
+        """Outcomes, failures, scores and delays of comparisons that are handed to the producer.
+
+        Tallied first: a batch has few arms, measures, verdicts and sets of slices, and a child costs five times what
+        it takes to tally it.
+        """
         outcomes, failures = Counter[tuple[str, str, str]](), Counter[tuple[str, str]]()
-        abstained, checked = Counter[tuple[str, str]](), Counter[Any]()
+        delays: list[float] = []
         for comparison in comparisons:
-            arm = comparison.arm
-            outcomes[arm, comparison.outcome, comparison.reason or ""] += 1
+            outcomes[comparison.arm, comparison.outcome, comparison.reason or ""] += 1
             for kind in comparison.candidate.failures if comparison.candidate else ():
-                failures[arm, kind] += 1
-            for name, score in comparison.measures.items():
-                if score.value is None:
-                    abstained[arm, name] += 1
-                else:
-                    self._divergence[arm, name].observe(score.value)
-            checked.update(self._checked(comparison))
+                failures[comparison.arm, kind] += 1
             if comparison.production_replied_at is not None:
-                self._delay.observe(max(0.0, comparison.compared_at - comparison.production_replied_at))
+                delays.append(max(0.0, comparison.compared_at - comparison.production_replied_at))
         for labels, count in outcomes.items():
             self._metrics.counter("shadow_outcomes", *labels).inc(count)
         for failed, count in failures.items():
             self._metrics.counter("shadow_failures", *failed).inc(count)
+        observe_all(self._delay, delays)
+        self._scored(comparisons)
+
+    def _scored(self, comparisons: Sequence[Comparison]) -> None:
+        abstained, judged = Counter[tuple[str, str]](), Counter[tuple[str, str, str, tuple[str, ...]]]()
+        values = defaultdict[tuple[str, str], list[float]](list)
+        for comparison in comparisons:
+            arm, slices = comparison.arm, tuple(comparison.slices)
+            for name, score in comparison.measures.items():
+                value = score.value
+                if value is None:
+                    abstained[arm, name] += 1
+                    continue
+                values[arm, name].append(value)
+                if name in self._thresholds:
+                    judged[arm, name, check(value, self._thresholds[name]), slices] += 1
         for abstaining, count in abstained.items():
             self._metrics.counter("shadow_abstentions", *abstaining).inc(count)
-        for child, count in checked.items():  # once a batch: each costs five times what it takes to tally it
+        for measured, each in values.items():
+            observe_all(self._divergence[measured], each)
+        for child, count in self._checked(judged).items():
             child.inc(count)
 
-    def _checked(self, comparison: Comparison) -> Iterator[Any]:
-        """The children that each score counts in: of all turns, and of each slice; some 35 a pair."""
-        names = (ALL, *comparison.slices)
-        for name, score in comparison.measures.items():
-            if score.value is not None and name in self._thresholds:
-                cells = self._cells[comparison.arm, name, check(score.value, self._thresholds[name])]
-                yield from map(cells.__getitem__, names)
+    def _checked(self, judged: Mapping[tuple[str, str, str, tuple[str, ...]], int]) -> Counter[Any]:
+        """The children that scores count in: of all turns, and of each slice."""
+        checked = Counter[Any]()
+        for (arm, name, verdict, slices), count in judged.items():
+            cells = self._cells[arm, name, verdict]
+            for each in (ALL, *slices):
+                checked[cells[each]] += count
+        return checked
 
 
 def check(divergence: float, threshold: Threshold) -> str:

@@ -133,18 +133,34 @@ class Stream(ConsumerRebalanceListener):  # type: ignore[misc]
         if self.producer is not None:
             await self.producer.stop()
 
-    async def read(self, *, max_records: int, timeout_ms: int = FETCH_WAIT_MS) -> tuple[int, Batch]:
+    async def read(
+        self, *, max_records: int, of_each: int | None = None, timeout_ms: int = FETCH_WAIT_MS
+    ) -> tuple[int, Batch]:
         """The next records by partition, and the assignment they belong to (for :meth:`mine`).
+
+        ``of_each``: at most so many of one partition, however much a broker has handed out of it at once; the rest
+        stays with the client. (``max_records`` alone is filled partition after partition.)
 
         An error ends the process: aiokafka has then moved past records that nobody got, and a restart reads them again.
         """
         epoch = self.rebalances
         try:
-            batch = await self.consumer.getmany(timeout_ms=timeout_ms, max_records=max_records)
+            batch = await self._at_hand(of_each, max_records) if of_each else {}
+            if not batch:
+                batch = await self.consumer.getmany(timeout_ms=timeout_ms, max_records=of_each or max_records)
         except ConsumerStoppedError:  # this process is stopping
             return epoch, {}
         self.progress.saw(self.consumer, batch)
         return epoch, batch
+
+    async def _at_hand(self, of_each: int, max_records: int) -> Batch:
+        """What has been fetched already, of each partition in turn."""
+        batch: Batch = {}
+        for tp in self.consumer.assignment() - self.consumer.paused():
+            batch |= await self.consumer.getmany(tp, max_records=of_each)
+            if sum(map(len, batch.values())) + of_each > max_records:
+                break
+        return batch
 
     async def watch(self) -> None:
         """Until cancelled. Raises :class:`~consumers.progress.StalledError` if records wait and none are read."""

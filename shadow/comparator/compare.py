@@ -19,6 +19,7 @@ from shadow.events import (
     Score,
     Turn,
 )
+from shadow.failures import NOTHING
 from shadow.measures import Measure, Pair
 
 BROKEN: Final = Score(abstained="plugin_error")
@@ -48,28 +49,28 @@ class _Asked:
     """What all arms of a turn share."""
 
     turn: Turn
+    turn_ref: RecordRef
     slices: list[str]
     production: _Side
+    production_ref: RecordRef | None
 
 
 @dataclass(slots=True)
 class _Draft:
     resolved: Resolved
-    turn: Turn
-    slices: list[str]
-    production: _Side
+    asked: _Asked
     arm: _Side
     ending: outcomes.Ending
     scores: dict[str, Score] = field(default_factory=dict)
 
     def pair(self) -> Pair | None:
         """What the measures look at; None unless both sides said something."""
-        production, arm = self.production.reply, self.arm.reply
+        production, arm = self.asked.production.reply, self.arm.reply
         if self.ending[0] != "compared" or production is None or arm is None:
             return None
         if production.message is None or arm.message is None:
             return None
-        return Pair(self.turn, production.message, arm.message)
+        return Pair(self.asked.turn, production.message, arm.message)
 
 
 def compare(
@@ -99,22 +100,27 @@ def compare(
 def _drafts(resolved: Sequence[Resolved], evaluator: Evaluator, errors: list[str]) -> list[_Draft]:
     """The outcome of each pair. A turn and its production reply, shared by several arms, are decoded once."""
     drafts: list[_Draft] = []
-    shared: dict[int, _Asked] = {}
+    shared: dict[tuple[int, int], _Asked] = {}  # an arm that shed the turn may have ended before production replied
     for item in resolved:
-        asked = shared.get(id(item.turn))
+        key = (id(item.turn), id(item.production))
+        asked = shared.get(key)
         if asked is None:
-            turn = item.turn.turn()
-            production = _side(turn, item.production, evaluator, errors)
-            asked = shared[id(item.turn)] = _Asked(turn, _slices(turn, evaluator, errors), production)
-        turn, production = asked.turn, asked.production
-        arm = _side(turn, item.reply, evaluator, errors)
-        ending = outcomes.expired(production.reply, arm.reply) if item.expired else None
+            asked = shared[key] = _asked(item, evaluator, errors)
+        arm = _side(asked.turn, item.reply, evaluator, errors)
+        ending = outcomes.expired(asked.production.reply, arm.reply) if item.expired else None
         if ending is None and arm.reply is not None:
-            ending = outcomes.answered(arm.reply, production.failures, arm.failures)
+            ending = outcomes.answered(arm.reply, asked.production.failures, arm.failures)
         if ending is None:
-            raise ValueError(f"turn {turn.turn_id!r} was resolved for {item.arm!r} without a reply and without expiry")
-        drafts.append(_Draft(item, turn, asked.slices, production, arm, ending))
+            raise ValueError(f"turn {asked.turn.turn_id!r} was resolved for {item.arm!r} without a reply or expiry")
+        drafts.append(_Draft(item, asked, arm, ending))
     return drafts
+
+
+def _asked(item: Resolved, evaluator: Evaluator, errors: list[str]) -> _Asked:
+    turn = item.turn.turn()
+    ref = RecordRef.trusted(partition=item.partition, offset=item.turn.at[1])
+    production = _side(turn, item.production, evaluator, errors)
+    return _Asked(turn, ref, _slices(turn, evaluator, errors), production, _ref(item.partition, item.production))
 
 
 def _slices(turn: Turn, evaluator: Evaluator, errors: list[str]) -> list[str]:
@@ -141,7 +147,9 @@ def _side(turn: Turn, held: Held | None, evaluator: Evaluator, errors: list[str]
     abstained: list[str] = []
     for name, detector in evaluator.detectors.items():
         try:
-            causes.update(detector.detect(turn, reply))
+            found = detector.detect(turn, reply)
+            if found is not NOTHING:
+                causes.update(found)
         except Exception as error:  # noqa: BLE001 (an outsider's code: whatever it raises is its failure)
             errors.append(f"detector {name}: {error!r:.200}")
             abstained.append(name)
@@ -175,7 +183,7 @@ def _scores(name: str, measure: Measure, pairs: list[Pair], errors: list[str]) -
 
 def _comparison(draft: _Draft, limits: Mapping[str, float], evaluator_revision: str, now_s: float) -> Comparison:
     """The record, built without validation: every part of it has been validated or computed here."""
-    item, turn, arm = draft.resolved, draft.turn, draft.arm.reply
+    item, asked, turn, arm = draft.resolved, draft.asked, draft.asked.turn, draft.arm.reply
     outcome, reason = draft.ending
     return Comparison.trusted(
         schema_version=SCHEMA_VERSION,
@@ -189,12 +197,12 @@ def _comparison(draft: _Draft, limits: Mapping[str, float], evaluator_revision: 
         reason=reason,
         measures=draft.scores,
         agreed=prefix.agreed(outcome, draft.scores, limits),
-        slices=draft.slices,
-        production=draft.production.facts,
+        slices=asked.slices,
+        production=asked.production.facts,
         candidate=draft.arm.facts,
         metadata=turn.metadata,
-        turn_ref=RecordRef.trusted(partition=item.partition, offset=item.turn.at[1]),
-        production_ref=_ref(item.partition, item.production),
+        turn_ref=asked.turn_ref,
+        production_ref=asked.production_ref,
         candidate_ref=_ref(item.partition, item.reply),
         turn_arrived_at=item.turn.arrived_s,
         production_replied_at=item.production.arrived_s if item.production else None,

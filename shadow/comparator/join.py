@@ -26,7 +26,7 @@ REMEMBERED_WINDOWS: Final = 2
 """For how many join windows a resolved turn is still recognised, ..."""
 
 DECODED: Final = 600
-"""How many of a partition's latest records are kept as events; older ones that wait are packed to a tenth."""
+"""How many of a partition's waiting records are kept as events, the latest; older ones are packed to a tenth."""
 
 REMEMBERED_TURNS: Final = 50_000
 """... and how many of them at most: about 10 MB."""
@@ -103,6 +103,12 @@ class _Waiting:
         held = [self.turn, self.production, *self.replies.values()]
         return [*(record.at for record in held if record is not None), *self.extra]
 
+    def let_go(self) -> None:
+        """Nothing of it needs to be kept any more."""
+        for held in (self.turn, self.production, *self.replies.values()):
+            if held is not None:
+                held.waits = False
+
 
 class PartitionJoin:
     """Joins the records of one partition. ``expected(turn)`` gives the arms that must answer, with revisions."""
@@ -155,7 +161,9 @@ class PartitionJoin:
         if self._is_over(reply):
             self._released.append(at)
             return "late", []
-        waiting = self._waiting.setdefault(reply.turn_id, _Waiting(since_s=arrived_s))
+        waiting = self._waiting.get(reply.turn_id)
+        if waiting is None:
+            waiting = self._waiting[reply.turn_id] = _Waiting(since_s=arrived_s)
         held = waiting.production if reply.arm == PRODUCTION else waiting.replies.get(reply.arm)
         if held is not None:
             waiting.extra += (at,)
@@ -186,15 +194,16 @@ class PartitionJoin:
                 self._unmatched += len(waiting.coordinates())
                 self._released.extend(waiting.coordinates())
                 del self._waiting[turn_id]
+                waiting.let_go()
         self._forget(replies_s - REMEMBERED_WINDOWS * self._window_s)
         return resolved
 
     def pack(self) -> None:
         """Keep what has waited longest as raw bytes only; what came last is likely to be needed soon."""
+        if len(self._fresh) > DECODED:
+            self._fresh = deque(held for held in self._fresh if held.waits)
         while len(self._fresh) > DECODED:
-            held = self._fresh.popleft()
-            if held.waits:
-                held.pack()
+            self._fresh.popleft().pack()
 
     def take_released(self) -> list[Coordinates]:
         """The records released since the last call: they may be committed once what they resolved is stored."""
@@ -218,14 +227,17 @@ class PartitionJoin:
     def _resolve(self, turn_id: str, waiting: _Waiting, *, expired: bool = False) -> list[Resolved]:
         """The arms of this turn that are decided now; settles the turn when none is missing any more."""
         assert waiting.turn is not None  # noqa: S101 (callers have checked)
-        resolved, missing = [], waiting.missing
-        for arm, revision in missing.items():
+        resolved, missing = [], {}
+        for arm, revision in waiting.missing.items():
             reply = waiting.replies.get(arm)
             if expired or (reply is not None and (reply.shed or waiting.production is not None)):
                 resolved.append(
                     Resolved(self._partition, waiting.turn, arm, revision, waiting.production, reply, expired)
                 )
-                waiting.missing = {other: rev for other, rev in waiting.missing.items() if other != arm}
+            else:
+                missing[arm] = revision
+        if resolved:  # else it stays what many turns share
+            waiting.missing = missing
         if not waiting.missing:
             self._settle(turn_id, waiting)
         return resolved
@@ -236,9 +248,7 @@ class PartitionJoin:
         del self._waiting[turn_id]
         self.turns -= 1
         self._known[turn_id] = (turn.arrived_s, turn.hash(), production.hash() if production else 0)
-        for held in (turn, production, *waiting.replies.values()):
-            if held is not None:
-                held.waits = False
+        waiting.let_go()
         self._settled[turn_id] = waiting.coordinates()
         while self._order and self._order[0] in self._settled:
             self._released.extend(self._settled.pop(self._order.popleft()))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Final
 
 from shadow.events import Message, Reply, Turn
 from shadow.failures import NOTHING, Findings
-from shadow.text.identifiers import TAIL, compact, digits
+from shadow.text.context import digits_of
+from shadow.text.identifiers import TAIL, ascii_digits, compact_of
 from shadow.text.pii import personal_data
 from shadow.text.pseudonyms import Kind
 
@@ -28,21 +30,49 @@ class PiiLeak:
         found = personal_data(reply.message.text) if reply.message is not None else []
         if not found:
             return NOTHING
-        known = "\n".join(map(_all_of, turn.messages))
-        lower, figures, letters = known.lower(), digits(known), compact(known)
+        known = _Known("\n".join(map(_all_of, turn.messages)))
         for kind, value in found:
-            if not _stands(kind, value, lower, figures, letters):
+            if not _stands(kind, value, known):
                 return {"pii_leak": f"{kind} that stands nowhere in the turn"}
         return NOTHING
 
 
-def _stands(kind: Kind, value: str, lower: str, figures: str, letters: str) -> bool:
-    """Whether the turn, given in lower case, as its digits and as its letters and digits, holds the value."""
+class _Known:
+    """All that a turn says, in the forms that values are looked up in.
+
+    Each is made if a value asks for it: of a long text in other scripts that takes longer than to read the reply.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @cached_property
+    def lower(self) -> str:
+        """In lower case."""
+        return self._text.lower()
+
+    @cached_property
+    def figures(self) -> str:
+        """Its digits."""
+        return digits_of(self._plain)
+
+    @cached_property
+    def letters(self) -> str:
+        """Its letters and digits."""
+        return compact_of(self._plain)
+
+    @cached_property
+    def _plain(self) -> str:
+        return ascii_digits(self._text)
+
+
+def _stands(kind: Kind, value: str, known: _Known) -> bool:
+    """Whether the turn holds the value."""
     if kind == "phone":
-        return value[-TAIL:] in figures
+        return value[-TAIL:] in known.figures
     if kind == "card":
-        return value in figures
-    return value in (lower if kind in ("email", "ip") else letters)
+        return value in known.figures
+    return value in (known.lower if kind in ("email", "ip") else known.letters)
 
 
 def _all_of(message: Message) -> str:

@@ -23,7 +23,7 @@ def ahead(session: Session, cells: Iterable[Mapping[str, Any]]) -> dict[str, Any
     waiting = [each for each in cells if each["state"] != "pass"] if closed else []
     still = {each["name"]: more_of_all(each["more"], each["conversations"], closed) for each in waiting}
     never = [name for name, more in still.items() if more is None]
-    few = session.rule.min_conversations - closed
+    few = session.least - closed
     more = None if never or not closed else max([few, 0, *(each for each in still.values() if each is not None)])
     pace = _per_second(session)
     return {

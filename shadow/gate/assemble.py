@@ -65,8 +65,8 @@ class Assembler:
 
     @property
     def open(self) -> int:
-        """Conversations that are not closed yet."""
-        return len(self._open)
+        """Conversations with a row of the arm that are not closed yet."""
+        return sum(1 for each in self._open.values() if each.rows)
 
     def take(self, row: LedgerRow) -> None:
         """A row of the arm."""

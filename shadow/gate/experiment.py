@@ -81,7 +81,14 @@ class Experiment:
         most = gate.max_conversations
         if most is None:
             most = max(LEAST_MAX_CONVERSATIONS, round(TIMES_PLANNED * (planned or 0.0)), gate.min_conversations)
-        return Rule(most, gate.alpha, gate.zero_tolerance_alpha, gate.min_conversations, gate.min_completeness)
+        return Rule(
+            most,
+            gate.alpha,
+            gate.zero_tolerance_alpha,
+            gate.min_conversations,
+            gate.min_completeness,
+            gate.min_closed_per_open,
+        )
 
 
 def judge_revision(config: Config) -> str:

@@ -44,7 +44,7 @@ def report(session: Session, ruling: Ruling) -> dict[str, Any]:
         "conversations": {
             "closed": traffic.conversations,
             "open": session.open,
-            "needed": session.rule.min_conversations,
+            "needed": session.least,
             "most": session.rule.max_conversations,
         },
         "pairs": {
@@ -95,7 +95,7 @@ def plan(session: Session) -> dict[str, Any]:
             "more_of_all": None if more is None or not share else math.ceil(more / share),
         })  # fmt: skip
     known = [each["more_of_all"] for each in cells if each["more_of_all"] is not None]
-    few = session.rule.min_conversations - traffic.conversations
+    few = session.least - traffic.conversations
     most = max([few, *known]) if known else None
     turns_each = traffic.turns / traffic.conversations if traffic.conversations else history.turns_each
     turns_each = turns_each or TURNS_WITHOUT_HISTORY

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,7 +32,9 @@ State = Literal["collecting", "pass", "fail"]
 class Rule:
     """The settings of a decision. ``max_conversations`` is usually four times the planned number.
 
-    Before ``min_conversations`` nothing is latched and nobody is promoted; a rejection needs no number.
+    Before ``min_conversations``, and ``min_closed_per_open`` for each one that is still open, nothing is latched and
+    nobody is promoted: short ones close first, and harm in long ones would be latched as absent. A rejection needs no
+    number.
     """
 
     max_conversations: int
@@ -39,6 +42,7 @@ class Rule:
     zero_tolerance_alpha: float = 0.01
     min_conversations: int = 300
     min_completeness: float = 0.995
+    min_closed_per_open: float = 6.0
 
     def __post_init__(self) -> None:
         """Refuse what would decide without evidence, or never."""
@@ -51,6 +55,12 @@ class Rule:
                 f"min_conversations is {self.min_conversations!r}, max_conversations {self.max_conversations!r}: "
                 f"the least must be 1 or more, and not exceed the most"
             )
+        if not (self.min_closed_per_open >= 0 and math.isfinite(self.min_closed_per_open)):
+            raise ValueError(f"min_closed_per_open is {self.min_closed_per_open!r}: it must be 0 or more")
+
+    def least(self, open_now: int) -> int:
+        """How many conversations must be closed while so many are open."""
+        return max(self.min_conversations, math.ceil(self.min_closed_per_open * open_now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +73,14 @@ class Situation:
     at_cycle_end: bool
     """Whether the evidence covers whole cycles of traffic (one at least): true only at a look on the boundary."""
     causes: tuple[str, ...] = ()
+    open: int = 0
+    """Conversations that have begun and not closed."""
 
     def __post_init__(self) -> None:
         """Refuse counts that cannot be: completeness would be more than all."""
-        if self.conversations < 0:
-            raise ValueError(f"conversations is {self.conversations!r}: it must be 0 or more")
+        for name in ("conversations", "open"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)!r}: it must be 0 or more")
         if not 0 <= self.pairs_complete <= self.pairs_expected:
             raise ValueError(
                 f"pairs_complete is {self.pairs_complete!r} of {self.pairs_expected!r} expected: "

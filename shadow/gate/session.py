@@ -85,6 +85,11 @@ class Session:
         return self._assembler.open
 
     @property
+    def least(self) -> int:
+        """How many must be closed before anything counts as shown."""
+        return self._rule.least(self.open)
+
+    @property
     def late(self) -> int:
         """Turns that were recorded after their conversation had closed."""
         return self._assembler.late
@@ -250,7 +255,7 @@ class Session:
         evidence = self._tally.evidence()
         now = glance(evidence, rule=self._rule, situation=situation, latch=self.latch)
         before, self.latch = self.latch, now.latch
-        whys = _whys(now, self.latch, few=situation.conversations < self._rule.min_conversations)
+        whys = _whys(now, self.latch, few=situation.conversations < self._rule.least(situation.open))
         if self._last is not None and (self._last.verdict, self._last.whys) == (now.verdict, whys):
             return []
         ruling = decide(evidence, rule=self._rule, situation=situation, latch=before)
@@ -276,6 +281,7 @@ class Session:
             causes=causes(
                 self.experiment, self.seen, at, coverage=coverage, alarm=self.watch.alarm if self.watch else None
             ),
+            open=self.open,
         )
 
 

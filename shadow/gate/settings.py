@@ -134,7 +134,10 @@ class Gate(Section):
         DEFAULT, min_length=1, max_length=MAX_GUARDRAILS, description="What must hold; all of it."
     )
     min_conversations: Annotated[int, Field(ge=1)] = Field(
-        300, description="Closed ones, before anything counts as shown; the short ones close first."
+        300, description="Closed ones, before anything counts as shown."
+    )
+    min_closed_per_open: Annotated[float, Field(ge=0, le=1_000)] = Field(
+        6.0, description="The same, for each conversation that is open: short ones close first, and long ones matter."
     )
     max_conversations: Annotated[int, Field(ge=1)] | None = Field(
         None, description="What is not shown by then never is. Not set: four times the plan, at least 20,000."

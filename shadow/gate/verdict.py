@@ -10,8 +10,7 @@ stays so.
 An e-value counts once it has been reached at a look (Ville), so what was reached is kept in a latch, and must be
 given back at the next look of the same experiment. Other margins, bets, cells or levels are another experiment.
 A leg is latched at the ends of whole cycles only: a candidate that is good by day and bad by night would have it
-latched before its first night. Nor is it before ``min_conversations``: short conversations close first, so that harm in
-long ones is missing from the first looks.
+latched before its first night. Nor is it while few conversations are closed (:meth:`~shadow.gate.rules.Rule.least`).
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ def _ordered(evidence: Sequence[Evidence]) -> list[Evidence]:
 
 def _look(evidence: list[Evidence], rule: Rule, situation: Situation, latch: Latch) -> Glance:
     doubts = _doubts(rule, situation)
-    few = situation.conversations < rule.min_conversations
+    few = situation.conversations < rule.least(situation.open)
     now: frozenset[LegKey] = frozenset() if doubts else _reached(evidence, rule)
     if not doubts:
         if situation.at_cycle_end and not few:
@@ -121,10 +120,14 @@ def _missing(waiting: Sequence[CellReport], rule: Rule, situation: Situation, la
     missing = []
     if latch.expired:
         missing.append(Reason("expired", f"not shown within {rule.max_conversations} conversations"))
-    if situation.conversations < rule.min_conversations:
-        missing.append(
-            Reason("few_conversations", f"{situation.conversations} closed, {rule.min_conversations} are needed")
+    least = rule.least(situation.open)
+    if situation.conversations < least:
+        why = (
+            f", {rule.min_closed_per_open:g} for each of {situation.open} open"
+            if least > rule.min_conversations
+            else ""
         )
+        missing.append(Reason("few_conversations", f"{situation.conversations} closed, {least} are needed{why}"))
     missing += [Reason("evidence", f"{each.cell.name}: {each.progress:.0%} of what is needed") for each in waiting]
     if not situation.at_cycle_end:
         missing.append(Reason("cycle", "promotion is decided at the end of a whole cycle of traffic"))

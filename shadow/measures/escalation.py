@@ -59,18 +59,21 @@ class Escalation:
 
     def score(self, pairs: Sequence[Pair]) -> list[Score]:
         """See :class:`shadow.measures.Measure`."""
-        return [self._one(pair.production, pair.arm) for pair in pairs]
+        read: dict[str, bool] = {}  # production's reply is in as many pairs as there are arms
+        return [self._one(pair.production, pair.arm, read) for pair in pairs]
 
-    def _one(self, production: Message, arm: Message) -> Score:
-        left, right = _hands_over(production), _hands_over(arm)
+    def _one(self, production: Message, arm: Message, read: dict[str, bool]) -> Score:
+        left, right = _hands_over(production, read), _hands_over(arm, read)
         return NO_TEXT if left is None or right is None else Score.trusted(value=float(left != right), abstained=None)
 
 
-def _hands_over(message: Message) -> bool | None:
+def _hands_over(message: Message, read: dict[str, bool]) -> bool | None:
     text = message.text[:MAX_CHARACTERS]
     if not message.tool_calls and not text.strip():
         return None
     if any(_TOOL.search(call.function.name[:200]) for call in (message.tool_calls or [])[:64]):
         return True
-    text = text.lower()
-    return any(map(text.__contains__, _HINTS)) and _HANDS_OVER.search(text) is not None
+    if text not in read:
+        lower = text.lower()
+        read[text] = any(map(lower.__contains__, _HINTS)) and _HANDS_OVER.search(lower) is not None
+    return read[text]

@@ -6,7 +6,10 @@ One exporter per process, never multiprocess mode: that has one global lock and 
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import Counter as Tally
 from collections import defaultdict
+from collections.abc import Sequence
 from itertools import product
 from typing import Final, TypeVar
 
@@ -30,6 +33,19 @@ K = TypeVar("K", Counter, Gauge, Histogram)
 OVERFLOWS: Final = "shadow_exporter_label_overflows"
 
 _KINDS: Final[dict[str, type[Child]]] = {"counter": Counter, "gauge": Gauge, "histogram": Histogram}
+
+
+def observe_all(histogram: Histogram, values: Sequence[float]) -> None:
+    """Observe each of ``values``: as ``observe`` does, without its two locks and its search for each of them.
+
+    A batch of a thousand costs a tenth. No NaN, and no exemplars.
+    """
+    if not values:
+        return
+    histogram._sum.inc(sum(values))  # noqa: SLF001 (the library has no way to observe more than one at a time)
+    bounds, buckets = histogram._upper_bounds, histogram._buckets  # noqa: SLF001
+    for bucket, count in Tally(bisect_left(bounds, value) for value in values).items():
+        buckets[bucket].inc(count)
 
 
 class Metrics:

@@ -25,6 +25,7 @@ def course(session: Session, changes: list[Change]) -> dict[str, Any]:
             "min_conversations": rule.min_conversations,
             "max_conversations": rule.max_conversations,
             "min_completeness": rule.min_completeness,
+            "min_closed_per_open": rule.min_closed_per_open,
         },
         "plan": None if session.plan is None else _plan(session.plan, session),
         "looks": [_look(change) for change in changes],

@@ -62,7 +62,12 @@ def digits(text: str) -> str:
 
 def compact(text: str) -> str:
     """Letters and digits of ``text``, in capitals."""
-    return ascii_digits(text).encode("ascii", "ignore").translate(None, _NO_WORD).decode().upper()
+    return compact_of(ascii_digits(text))
+
+
+def compact_of(plain: str) -> str:
+    """:func:`compact` of what :func:`ascii_digits` gave."""
+    return plain.encode("ascii", "ignore").translate(None, _NO_WORD).decode().upper()
 
 
 def luhn(number: str) -> bool:

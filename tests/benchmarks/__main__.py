@@ -8,6 +8,7 @@ yardstick and subject take turns, and the median of the rounds is printed. ``ARG
 from __future__ import annotations
 
 import argparse
+import logging
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -61,6 +62,7 @@ def main() -> None:
     parser.add_argument("--broker", choices=("embedded", "kafka"))
     parser.add_argument("--only", choices=sorted([*BENCHMARKS, *WITHOUT_BROKER]))
     given = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING)  # before wordllama does, for everybody and at INFO
     scale, console = Scale.quick() if given.quick else Scale(), Console(width=110)
     if given.profile:
         console.print(comparator.profile(scale))

@@ -1,4 +1,4 @@
-"""The comparator against a bare aiokafka loop that decodes the same records, joins them in a dict and measures them."""
+"""The comparator against bare aiokafka loops that decode the same records, join them in a dict and judge them."""
 
 from __future__ import annotations
 
@@ -31,9 +31,17 @@ def deployment(folder: Path, bootstrap: str, **sections: Any) -> System:
     return System(folder, bootstrap, [arm(name) for name in records.ARMS], broker=partitions, **sections)
 
 
-def bare(bootstrap: str, mode: str, count: int) -> tuple[float, float]:
+def bare(system: System, mode: str, count: int) -> tuple[float, float]:
     """The yardstick in a process of its own: seconds by the clock, and of CPU."""
-    command = [sys.executable, "-m", "tests.benchmarks.bare", bootstrap, mode, str(count)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.benchmarks.bare",
+        *system.config.broker.bootstrap,
+        mode,
+        str(count),
+        str(system.file),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     clock, cpu = map(float, done.stdout.split())
     return clock, cpu
@@ -59,26 +67,33 @@ def run(folder: Path, bootstrap: str, turns: int, *, workers: int) -> tuple[floa
 
 
 def one_worker(bootstrap: str, folder: Path, scale: Scale) -> Iterator[Figure]:
-    """Turns a second per core, as a ratio to the bare loop and to decoding alone."""
-    deployment(folder, bootstrap)
+    """Turns a second per core, as a ratio to the bare loop with the same plug-ins, with measures alone, with none."""
+    system = deployment(folder, bootstrap)
     count = records.prepare([bootstrap], scale.turns, partitions=PARTITIONS)
-    rounds = []
+    rounds: list[dict[str, tuple[float, float]]] = []
     for number in range(scale.rounds):
-        decoded, joined = bare(bootstrap, "decode", count), bare(bootstrap, "join", count)
-        ours = run(folder / f"round-{number}", bootstrap, scale.turns, workers=1)
+        took = {mode: bare(system, mode, count) for mode in ("decode", "measures", "plugins")}
+        took["ours"] = run(folder / f"round-{number}", bootstrap, scale.turns, workers=1)
         _rewind(bootstrap)
-        rounds.append((decoded, joined, ours))
-    decoded, joined, ours = rounds[0]
-    of_join = statistics.median(joined[1] / ours[1] for _, joined, ours in rounds)
-    of_clock = statistics.median(joined[0] / ours[0] for _, joined, ours in rounds)
-    of_decode = statistics.median(decoded[1] / ours[1] for decoded, _, ours in rounds)
-    speed = statistics.median(scale.turns / ours[1] for _, _, ours in rounds)
-    yardstick = statistics.median(scale.turns / joined[1] for _, joined, _ in rounds)
+        rounds.append(took)
+
+    def speed(mode: str) -> float:
+        return statistics.median(scale.turns / took[mode][1] for took in rounds)
+
+    def ratio(mode: str, by: int = 1) -> float:
+        return statistics.median(took[mode][by] / took["ours"][by] for took in rounds)
+
     yield Figure(
         "comparator, 3 arms, turns/s per core",
-        f"{speed:,.0f}",
-        f"{yardstick:,.0f} bare loop with the same measures",
-        f"{of_join:.2f} (goal 0.7); by the clock {of_clock:.2f}; to decoding alone {of_decode:.2f}",
+        f"{speed('ours'):,.0f}",
+        f"{speed('plugins'):,.0f} bare loop with the same plug-ins",
+        f"{ratio('plugins'):.2f} (goal 0.7); by the clock {ratio('plugins', 0):.2f}",
+    )
+    yield Figure(
+        "the same, to a loop that does less",
+        f"{speed('ours'):,.0f}",
+        f"{speed('measures'):,.0f} with the measures alone; {speed('decode'):,.0f} decoding alone",
+        f"{ratio('measures'):.2f} to measures alone; {ratio('decode'):.2f} to decoding alone",
     )
 
 

@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 from kafka.partitioner import murmur2
 
 from shadow.events import GenAI, Message, RecordRef, Reply, Turn
+from shadow.tap.producer import PRODUCER
 from shadow.topology import ARM_REPLIES, REPLIES, TURNS
 
 ARMS: Final = ("control", "better", "worse")
@@ -19,6 +20,8 @@ WORDS: Final = (  # noqa: SIM905 (shorter to read than a list)
     "your order parcel refund card account password delivery invoice agent today tomorrow please thank sorry we can "
     "will have has been sent check number address shop week money back again help not yet soon number wait reply"
 ).split()
+BATCH_BYTES: Final = PRODUCER["batch_size"]
+"""As large as the Tap's: a broker hands out whole batches, so larger ones would come topic after topic."""
 
 
 def sentence(chance: random.Random, words: int) -> str:
@@ -60,7 +63,9 @@ def records(turns: int, *, arms: Sequence[str] = ARMS, replies: bool = True) -> 
 
 async def fill(bootstrap: Sequence[str], made: Iterator[tuple[str, bytes, bytes]], *, partitions: int) -> int:
     """Write the records to the partitions that Kafka's own partitioner would choose; returns how many."""
-    producer = AIOKafkaProducer(bootstrap_servers=list(bootstrap), max_batch_size=500_000, max_request_size=1_000_000)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=list(bootstrap), max_batch_size=BATCH_BYTES, max_request_size=1_000_000
+    )
     await producer.start()
     count, open_batches = 0, {}
 

@@ -49,6 +49,7 @@ GATE: Final[dict[str, Any]] = {
     "look_every_s": 2,
     "conversation_idle_s": 5,
     "min_conversations": 10,
+    "min_closed_per_open": 0,
     "min_completeness": 0.5,
     "guardrails": [
         {"kind": "failure", "name": "any_failure", "margin": 0.05, "slices": ["tool_use"]},

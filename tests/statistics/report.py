@@ -35,20 +35,25 @@ def replications(results: Mapping[str, Result]) -> str:
 
 
 def write(results: Mapping[str, Result], figures: Iterable[Figure], path: Path = DOCS) -> None:
-    """Both tables into the page, in place of what is between its markers."""
-    text = path.read_text()
-    head, rest = text.split(BEGIN)
-    _, tail = rest.split(END)
+    """Both tables into the page."""
     body = [
         f"{replications(results)[0].upper()}{replications(results)[1:]}; more than one number: ICC 0, 0.1, 0.2, 0.3.",
         "",
-        *_markdown(HEADER, [each.row() for each in figures]),
+        *markdown(HEADER, [each.row() for each in figures]),
         "",
         "Promoted, on the same streams (median turns); ICC 0.2 where none is given; 20,000 turns at most:",
         "",
-        *_markdown(league.HEADER, league.rows(results)),
+        *markdown(league.HEADER, league.rows(results)),
     ]
-    path.write_text(head + BEGIN + "\n\n" + "\n".join(body) + "\n\n" + END + tail)
+    put(body, "simulate", path)
+
+
+def put(lines: Iterable[str], name: str, path: Path = DOCS) -> None:
+    """``lines`` into the page, in place of what is between the markers of that name."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    head, rest = path.read_text().split(begin)
+    _, tail = rest.split(end)
+    path.write_text(head + begin + "\n\n" + "\n".join(lines) + "\n\n" + end + tail)
 
 
 def _table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
@@ -58,6 +63,7 @@ def _table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> 
     return table
 
 
-def _markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """A table, line by line."""
     lines = [header, ["---"] * len(header), *rows]
     return ["| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines]

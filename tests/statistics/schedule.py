@@ -29,13 +29,16 @@ class Schedule:
     """Of each stream, closed and open."""
 
 
-def schedule(rng: np.random.Generator, rows: int, horizon: int, *, per_turn: bool = False) -> Schedule:
-    place = rng.integers(0, OPEN, (rows, horizon), dtype=np.uint8)
+def schedule(
+    rng: np.random.Generator, rows: int, horizon: int, *, per_turn: bool = False, places: int = OPEN
+) -> Schedule:
+    """``places``: how many are open at once, 256 at most."""
+    place = rng.integers(0, places, (rows, horizon), dtype=np.uint8)
     order = np.argsort(place, axis=1, kind="stable")
-    counts = np.stack([np.bincount(row, minlength=OPEN) for row in place])
+    counts = np.stack([np.bincount(row, minlength=places) for row in place])
     start = np.cumsum(counts, axis=1) - counts
     most = counts.max()
-    lengths = sample_turns(rng, (rows, OPEN, math.ceil(most / 5.9 + 8 * math.sqrt(most) / 5 + 5)))
+    lengths = sample_turns(rng, (rows, places, math.ceil(most / 5.9 + 8 * math.sqrt(most) / 5 + 5)))
     ends = np.cumsum(lengths, axis=2)
     if not (ends[:, :, -1] >= most).all():
         raise AssertionError("a place ran out of conversations: draw more of them")

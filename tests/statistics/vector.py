@@ -80,7 +80,15 @@ def _boundary(alpha: float, rho: float, most: int) -> np.ndarray:
     )
 
 
-def per_turn(turns: np.ndarray, harm: np.ndarray, margin: float, alpha: float, rho: float) -> np.ndarray:
+def per_turn(
+    turns: np.ndarray,
+    harm: np.ndarray,
+    margin: float,
+    alpha: float,
+    rho: float,
+    *,
+    discordant: int = LEAST_DISCORDANT,
+) -> np.ndarray:
     """Whether harm per turn is shown to be under the margin, after each conversation."""
     n = np.cumsum(turns > 0, axis=1)
     m, s = np.cumsum(turns, axis=1), np.cumsum(harm, axis=1)
@@ -89,7 +97,7 @@ def per_turn(turns: np.ndarray, harm: np.ndarray, margin: float, alpha: float, r
     total = margin * m - s
     squares = margin * margin * mm - 2 * margin * ms + ss
     spread = np.sqrt(np.maximum(squares / count - (total / count) ** 2, 1e-300))
-    enough = np.cumsum(harm != 0, axis=1) >= LEAST_DISCORDANT
+    enough = np.cumsum(harm != 0, axis=1) >= discordant
     return enough & (total / spread >= boundary(alpha, rho, turns.shape[1])[n])
 
 

@@ -76,8 +76,8 @@ def test_a_comparison_counts_once_in_each_place(counts: Counts, metrics: Metrics
 
 
 def test_productions_latency_is_counted_where_it_was_measured(counts: Counts, metrics: Metrics) -> None:
-    counts.production(reply(latency_s=2.0, time_to_first_token_s=0.5))
-    counts.production(reply(latency_s=None))
+    counts.production([reply(latency_s=2.0, time_to_first_token_s=0.5), reply(latency_s=None)])
+    counts.production([])
     assert value(metrics, "shadow_production_request_duration_seconds_count") == 1
     assert value(metrics, "shadow_production_time_to_first_token_seconds_sum") == 0.5
 

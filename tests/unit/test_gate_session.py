@@ -82,6 +82,19 @@ def test_a_conversation_counts_once_it_is_closed_and_never_before():
     assert (session.traffic.conversations, session.open) == (1, 0)
 
 
+def test_nothing_counts_as_shown_while_many_are_open():
+    """A conversation stays open for 6,080 s and a new one comes every minute: a good hundred are open at once."""
+    fails = {"failures": every(50), "production_failures": every(47), "turns": 1}
+    rows = list(conversations(1_000, **fails))
+    waits, changes = course(rows, START + 500 * CONVERSATION_S + 6_080, conversation_idle_s=6_000)
+    assert 490 < waits.traffic.conversations <= 500 < waits.least == 6 * waits.open
+    assert changes[-1].whys == ("few_conversations",)
+    waits.advance(START + 700 * CONVERSATION_S + 6_080)
+    assert waits.ruling().verdict == "PROMOTE"
+    soon, _ = course(rows, START + 500 * CONVERSATION_S + 6_080, conversation_idle_s=6_000, min_closed_per_open=0)
+    assert soon.ruling().verdict == "PROMOTE"
+
+
 def test_a_late_row_is_left_out_and_missing_from_completeness():
     """Recorded after its conversation had closed: the pipeline's fault, not the candidate's."""
     late = row(0, 3, recorded_at=START + 2_000)

@@ -175,6 +175,12 @@ def test_a_promotion_is_suspended_while_there_is_a_cause_and_not_forgotten():
 def test_nothing_is_latched_before_the_least_number_of_conversations():
     """Short ones close first: what harms long ones is missing from the first looks, and would be latched for good."""
     early = look(EQUAL, situation=replace(GOOD, conversations=299))
+    assert look(EQUAL, situation=replace(GOOD, open=66)).latch.promoted  # 396 of 400 are needed
+    crowded = look(EQUAL, situation=replace(GOOD, open=67))
+    assert [str(each) for each in crowded.reasons] == [
+        "few_conversations: 400 closed, 402 are needed, 6 for each of 67 open"
+    ]
+    assert crowded.latch == Latch()
     assert early.latch == Latch()
     assert look(FALLEN, latch=early.latch).verdict == "HOLD"
     assert look(WORSE, situation=replace(GOOD, conversations=299)).verdict == "REJECT"
@@ -254,6 +260,8 @@ def test_e_holm_is_the_closed_test_by_means(logs):
         (lambda: Rule(max_conversations=1_000, zero_tolerance_alpha=0.0), "zero_tolerance_alpha is 0.0"),
         (lambda: Rule(max_conversations=100), "min_conversations is 300, max_conversations 100"),
         (lambda: Rule(max_conversations=1_000, min_completeness=99.5), "min_completeness is 99.5"),
+        (lambda: Rule(max_conversations=1_000, min_closed_per_open=-1), "min_closed_per_open is -1"),
+        (lambda: replace(GOOD, open=-1), "open is -1"),
         (lambda: Rule(max_conversations=1_000, alpha=math.nan), "alpha is nan"),
         (lambda: Rule(max_conversations=math.nan), "max_conversations nan"),
         (lambda: Rule(max_conversations=1_000, min_completeness=math.nan), "min_completeness is nan"),

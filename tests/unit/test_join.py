@@ -114,6 +114,25 @@ def test_waiting_records_are_kept_as_bytes_and_give_the_same_events(monkeypatch)
     assert resolved[0].production.reply() == reply()
 
 
+def test_what_is_resolved_does_not_crowd_out_what_waits(monkeypatch):
+    """The last records that wait are kept as events, however many have been resolved since they came."""
+    monkeypatch.setattr("shadow.comparator.join.DECODED", 2)
+    join = new_join({"better": "r"})
+    for number in range(9):
+        feed(join, turn(f"c1:{number}"), TURNS, number)
+    for number in range(9):
+        if number not in (3, 5, 8):
+            feed(join, reply(f"c1:{number}"), REPLIES, number)
+            feed(join, reply(f"c1:{number}", arm="better"), ARM_REPLIES, number)
+    join.pack()
+    kept = {}
+    for number in (3, 5, 8):
+        feed(join, reply(f"c1:{number}"), REPLIES, 9 + number)
+        _, [resolved] = feed(join, reply(f"c1:{number}", arm="better"), ARM_REPLIES, 9 + number)
+        kept[number] = resolved.turn.event is not None
+    assert kept == {3: False, 5: True, 8: True}
+
+
 class Log:
     """Three topics of one partition in a broker, and the last commit: all that survives a crash."""
 

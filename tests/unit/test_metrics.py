@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as openmetrics_page
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_parse
@@ -14,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families as text_pars
 
 from shadow.metrics import labels
 from shadow.metrics.catalogue import BY_NAME, CATALOGUE, RUNTIME_SERIES, Process, series_bound
-from shadow.metrics.exporter import Metrics
+from shadow.metrics.exporter import Metrics, observe_all
 from shadow.metrics.labels import CANDIDATES, OTHER
 from shadow.metrics.tap import TapCollector
 from shadow.tap import Tap
@@ -223,6 +225,23 @@ def test_a_page_says_what_prometheus_clients_own_says(form: str) -> None:
         assert "process_resident_memory_bytes" in page
         metrics.forget(candidate="gone")
         metrics.counter("shadow_failures", "a", "timeout").inc()
+
+
+@given(batches=st.lists(st.lists(st.sampled_from([0.0, 0.05, 0.1, 0.1000001, 0.5, 1.0, 7.0, float("inf")]))))
+def test_many_observations_at_once_count_as_one_after_another(batches: list[list[float]]) -> None:
+    """In the same buckets, also on a bound and above the last one, and with the same sum."""
+    metrics = Metrics("test")
+    once = metrics.histogram("shadow_divergence_ratio", "once", "semantic")
+    each = metrics.histogram("shadow_divergence_ratio", "each", "semantic")
+    for batch in batches:
+        observe_all(once, batch)
+        for one in batch:
+            each.observe(one)
+
+    def values(child: Any) -> dict[tuple[str, str | None], float]:
+        return {(sample.name, sample.labels.get("le")): sample.value for sample in child._child_samples()}
+
+    assert values(once) == pytest.approx(values(each))
 
 
 def test_a_page_is_made_while_others_count_and_come_and_go() -> None:

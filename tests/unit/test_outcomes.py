@@ -125,6 +125,18 @@ def test_a_shed_turn_carries_no_figures_of_the_arm():
     assert one(reply(), reply(arm="better", shed="breaker")).candidate is None
 
 
+def test_an_arm_that_shed_the_turn_before_production_replied_hides_no_reply_from_the_others():
+    """Both are resolved in one batch: what they share is the turn, not what was there when each of them ended."""
+    early = resolved(None, reply(arm="worse", message=None, shed="budget"), name="worse")
+    held = resolved(reply(), reply(arm="better"))
+    late = Resolved(held.partition, early.turn, "better", held.revision, held.production, held.reply, expired=False)
+    first, second = compare([early, late], detectors=DETECTORS).comparisons
+    assert (first.outcome, first.production) == ("shed", None)
+    assert second.outcome == "compared"
+    assert second.production is not None
+    assert second.production_ref is not None
+
+
 def test_a_measure_that_fails_on_one_pair_costs_only_that_score():
     done = compare(
         [resolved(reply(), reply(arm="better")), resolved(reply(), reply(arm="control"), name="control")],

@@ -1,0 +1,42 @@
+"""A member of a consumer group, on a real broker: what one read gives."""
+
+from __future__ import annotations
+
+import asyncio
+
+from consumers.comparator import TOPICS
+from consumers.health import Health
+from consumers.stream import Stream
+from shadow import broker
+from shadow.metrics.exporter import Metrics
+from shadow.topology import REPLIES, TURNS
+from tests.fixtures.brokers import config_for
+
+OF_EACH = 40
+
+
+async def nothing(_: set[int]) -> None:
+    """Partitions come and go."""
+
+
+async def test_one_read_takes_a_share_of_each_partition_and_in_the_end_everything(embedded: str) -> None:
+    """However much of one partition the broker hands out at once; in order, and nothing twice."""
+    config = config_for(embedded, partitions=1)
+    await asyncio.to_thread(broker.ensure_topics, config)
+    for topic, count in ((REPLIES, 900), (TURNS, 200)):
+        records = [(b"c", str(number).encode(), ()) for number in range(count)]
+        await asyncio.to_thread(broker.publish, config.broker.bootstrap, topic, records)
+    stream = Stream(
+        config, group="g", topics=TOPICS, gained=nothing, losing=nothing, health=Health(), metrics=Metrics("test")
+    )
+    await stream.start()
+    found: dict[str, list[int]] = {REPLIES: [], TURNS: []}
+    try:
+        while sum(map(len, found.values())) < 1_100:
+            _, batch = await stream.read(max_records=3_000, of_each=OF_EACH)
+            for tp, taken in batch.items():
+                assert len(taken) <= OF_EACH
+                found[tp.topic] += [int(record.value) for record in taken]
+    finally:
+        await stream.stop()
+    assert found == {REPLIES: list(range(900)), TURNS: list(range(200))}
