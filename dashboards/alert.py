@@ -9,7 +9,9 @@ from typing import Any, Final, Literal
 from dashboards.boards import BOARDS
 from dashboards.documents import document
 from dashboards.limits import SRE
+from dashboards.panels import ASKED
 from dashboards.site import Site
+from shadow.addresses import PAIRS
 
 Severity = Literal["page", "ticket", "none"]
 
@@ -20,7 +22,8 @@ OWNER: Final = "max by (cluster, candidate, team) (shadow_candidate_info)"
 class Alert:
     """One alert; ``panel`` is the title of the one on ``dashboard`` that shows what it is about.
 
-    ``owned``: its expression has ``cluster`` and ``candidate``, and it goes to the candidate's owner.
+    ``owned``: its expression has ``cluster`` and ``candidate``, and it goes to the candidate's owner. ``pairs``: labels
+    that choose the pairs to look at first, in the console.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Alert:
     keep: str = ""
     owned: bool = False
     labels: tuple[tuple[str, str], ...] = ()
+    pairs: tuple[str, ...] = ()
 
 
 def finished(alert: Alert, site: Site) -> dict[str, Any]:
@@ -59,6 +63,9 @@ def finished(alert: Alert, site: Site) -> dict[str, Any]:
         "dashboard_url": "?".join([board, *about]),
         "panel_url": f"{board}?{'&'.join([f'viewPanel={_panels()[alert.dashboard, alert.panel]}', *about])}",
     }
+    if alert.pairs:
+        chosen = "&".join(f"{ASKED[name]}={{{{ $labels.{name} }}}}" for name in alert.pairs)
+        annotations["pairs_url"] = f"{site.console}{PAIRS}?{chosen}"
     return {**rule, "labels": labels, "annotations": annotations}
 
 

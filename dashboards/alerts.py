@@ -60,6 +60,7 @@ CANDIDATES: Final[tuple[Alert, ...]] = (
         "Critical failures",
         keep="15m",
         owned=True,
+        pairs=("candidate", "kind"),
     ),
     Alert(
         "ShadowCandidateFailing",
@@ -73,6 +74,7 @@ CANDIDATES: Final[tuple[Alert, ...]] = (
         "Calls without an answer",
         wait="5m",
         owned=True,
+        pairs=("candidate",),
     ),
     Alert(
         "ShadowCandidateDivergesAboveNoise",
@@ -88,6 +90,7 @@ CANDIDATES: Final[tuple[Alert, ...]] = (
         "Divergence above the noise floor",
         wait="30m",
         owned=True,
+        pairs=("candidate", "measure"),
     ),
     Alert(
         "ShadowCandidateSlow",
@@ -145,6 +148,7 @@ GATE: Final[tuple[Alert, ...]] = (
         "Verdict",
         wait="5m",
         owned=True,
+        pairs=("candidate",),
     ),
     Alert(
         "ShadowGateAbsent",

@@ -18,7 +18,7 @@ import yaml
 from dashboards import alerts, kubernetes, routes, rules
 from dashboards.boards import BOARDS
 from dashboards.documents import to_json
-from dashboards.site import HERE, RUNBOOKS, Site, quicker
+from dashboards.site import CONSOLE, HERE, RUNBOOKS, Site, quicker
 from shadow.config import Config, ConfigError, load
 
 GENERATED: Final = Path(__file__).parent / "generated"
@@ -45,7 +45,7 @@ def files(config: Config, site: Site = HERE) -> Iterator[tuple[str, str]]:
         yield name, to_yaml(quicker(document, site.faster))
     yield "kustomization.yaml", to_yaml(kubernetes.kustomization([board.uid for board in BOARDS]))
     for board in BOARDS:
-        yield f"{board.uid}.json", to_json(board)
+        yield f"{board.uid}.json", to_json(board, site)
 
 
 def main() -> int:
@@ -56,13 +56,17 @@ def main() -> int:
     parser.add_argument("--grafana", default="", metavar="URL", help="where Grafana is, for the links of alerts")
     parser.add_argument("--runbooks", default=RUNBOOKS, metavar="URL", help=f"where runbooks are (default: {RUNBOOKS})")
     parser.add_argument(
+        "--console", default=CONSOLE, metavar="URL", help=f"where `shadow console` is, for links (default: {CONSOLE})"
+    )
+    parser.add_argument(
         "--webhook", default="", metavar="URL", help="send every alert there, {receiver} being who gets it"
     )
     parser.add_argument(
         "--faster", type=float, default=1.0, metavar="N", help="a rehearsal: every window and wait N times shorter"
     )
     given = parser.parse_args()
-    site = Site(given.grafana.rstrip("/"), given.runbooks.rstrip("/"), given.webhook, given.faster)
+    grafana, runbooks, console = (each.rstrip("/") for each in (given.grafana, given.runbooks, given.console))
+    site = Site(grafana, runbooks, console, given.webhook, given.faster)
     try:
         config = load(given.config, environ=os.environ)
     except ConfigError as error:

@@ -62,7 +62,8 @@ VERDICT_ROW: Final[tuple[Panel, ...]] = (
     stats("Verdict", "May it be promoted?", "none", now(VERDICT.format(arm=ARM), "{{candidate}}"), words=VERDICTS,
           width=5, height=6, link="shadow-decisions"),
     stats("Guardrails", "Which guardrails hold, over all traffic?", "none",
-          now(_gate("state"), "{{candidate}} {{guardrail}}"), words=STATES, width=10, height=6, link="shadow-slices"),
+          now(_gate("state"), "{{candidate}} {{guardrail}}"), words=STATES, width=10, height=6, link="shadow-slices",
+          pairs=True),
     stats("Age", "How old is it, for a stale verdict is none?", "s",
           now(f"time() - max by (candidate) (shadow_gate_evaluation_timestamp_seconds{{{ARM}}})", "{{candidate}}"),
           steps=limit(STALE_S), width=3, height=6),
@@ -105,7 +106,7 @@ SURE_ROW: Final[tuple[Panel, ...]] = (
          column(_gate("upper_bound_ratio"), "at most", "percentunit"),
          column(_gate("margin_ratio"), "margin", "percentunit"),
          column(_gate("progress_ratio"), "evidence", "percentunit"),
-         column(_gate("samples"), "conversations", "short"), first="at least", width=24, height=10),
+         column(_gate("samples"), "conversations", "short"), first="at least", width=24, height=10, pairs=True),
 )  # fmt: skip
 
 WHERE_ROW: Final[tuple[Panel, ...]] = (
@@ -116,12 +117,12 @@ WHERE_ROW: Final[tuple[Panel, ...]] = (
                ("lower_bound_ratio", "at least", "percentunit", {}),
                ("upper_bound_ratio", "at most", "percentunit", {}),
                ("margin_ratio", "margin", "percentunit", {}))),
-         first="at least", width=14, height=9, link="shadow-slices"),
+         first="at least", width=14, height=9, link="shadow-slices", pairs=True),
     lines("Divergence above the noise floor", "By which measures does it differ more than production from itself?",
           "percentunit",
           over(f"topk({LEGEND}, {rules.divergence('1h')}{{{ARM}}} - on (cluster, measure) group_left () "
                f"{rules.noise('1h')}{{{CLUSTER}}})", "{{candidate}} {{measure}}"),
-          least=None, width=10, height=9, **drawn(EXCESS_DIVERGENCE)),
+          least=None, width=10, height=9, pairs=True, **drawn(EXCESS_DIVERGENCE)),
 )  # fmt: skip
 
 HEALTH_ROW: Final[tuple[Panel, ...]] = (
@@ -155,7 +156,8 @@ HEALTH_ROW: Final[tuple[Panel, ...]] = (
 COST_ROW: Final[tuple[Panel, ...]] = (
     stats("Critical failures", "Did it do what no rate excuses, in this time range?", "short",
           now(f'sum by (candidate, kind) (increase(shadow_failures_total{{kind=~"{CRITICAL}",{ARM}}}[$__range])) > 0',
-              "{{candidate}} {{kind}}"), steps=limit(ANY), width=12, height=7, empty="none in this time range"),
+              "{{candidate}} {{kind}}"), steps=limit(ANY), width=12, height=7, pairs=True,
+          empty="none in this time range"),
     lines("Failures", "Which failures do its replies have?", "reqps",
           over(f"topk({LEGEND}, sum by (kind) (rate(shadow_failures_total{{{ARM}}}[$__rate_interval])))", "{{kind}}"),
           width=12, height=7),

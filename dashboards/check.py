@@ -14,10 +14,8 @@ from typing import Any, Final
 
 import promql_parser as promql
 
+from dashboards.labels import MEASURED, TARGET, VARIABLE, parsed
 from shadow.metrics.catalogue import CATALOGUE
-
-TARGET: Final = frozenset({"cluster", "job", "instance"})
-"""Labels that Prometheus adds to what it scrapes."""
 
 FOREIGN: Final[dict[str, frozenset[str]]] = {
     "ALERTS": TARGET | {"alertname", "alertstate", "severity", "team", "candidate"},
@@ -29,11 +27,6 @@ FOREIGN: Final[dict[str, frozenset[str]]] = {
 }  # fmt: skip
 """What is not ours: of Prometheus itself, and of prometheus-client."""
 
-MEASURED: Final[dict[str, frozenset[str]]] = {
-    name: TARGET | {*family.label_names} | ({"le"} if name.endswith("_bucket") else set())
-    for family in CATALOGUE
-    for name in family.exposed
-}
 COUNTERS: Final = frozenset(
     name for family in CATALOGUE if family.kind != "gauge" for name in family.exposed
 ) | {"process_cpu_seconds_total"}  # fmt: skip
@@ -53,16 +46,13 @@ ANYWHERE: Final[dict[str, frozenset[str]]] = {
 """The same of a label wherever it stands: recording rules keep labels of several families."""
 
 BUILT_IN: Final = frozenset({"__rate_interval", "__interval", "__range"})
-VARIABLE: Final = re.compile(r"\$\{?(\w+)(?::\w+)?\}?")
 COLUMNS: Final = 24
-_STAND_IN: Final = {"__rate_interval": "5m", "__interval": "1m", "__range": "1h"}
 
 
 def expression(text: str, recorded: Mapping[str, frozenset[str]]) -> list[str]:
     """The faults of one expression; ``recorded``: recording rules and the labels that they keep."""
-    resolved = VARIABLE.sub(lambda found: _STAND_IN.get(found[1], ".+"), text)
     try:
-        tree = promql.parse(resolved)
+        tree = parsed(text)
     except ValueError as error:
         return [f"does not parse: {error}"]
     return [fault for selector, inside in _selectors(tree) for fault in _selector(selector, recorded, inside=inside)]

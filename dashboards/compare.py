@@ -49,12 +49,12 @@ BOARD: Final = Board(
                      column(f"max by (candidate) ({rules.failing('1h')}{{{ARM}}})", "no answer", "percentunit"),
                      column(f"max by (candidate) ({SLOW})", "p95", "s"),
                      column(f"{COST} / sum by (candidate) ({CALLS})", "1000 answers", "currencyUSD"),
-                     first="harm at least", width=16, height=9, link="shadow-candidate"),
+                     first="harm at least", width=16, height=9, link="shadow-candidate", pairs=True),
                 bars("Excess divergence", "By which measures does each differ more than production from itself?",
                      "percentunit",
                      now(f"topk(12, {rules.divergence('1h')}{{{CANDIDATES}}} - on (cluster, measure) group_left () "
                          f"{rules.noise('1h')}{{{CLUSTER}}})", "{{candidate}} {{measure}}"),
-                     steps=limit(EXCESS_DIVERGENCE), width=12, height=9),
+                     steps=limit(EXCESS_DIVERGENCE), width=12, height=9, pairs=True),
                 bars("What the judge prefers", "Of the pairs that a judge saw, how many went which way?", "percentunit",
                      now("topk(12, sum by (candidate, verdict) (increase("
                          f"shadow_judge_verdicts_total{{{ARM}}}[$__range])) / on (candidate) group_left () "
@@ -80,7 +80,7 @@ BOARD: Final = Board(
                      now(f"topk(12, 1000 * sum by (candidate, kind) (rate(shadow_failures_total{{{ARM}}}"
                          f"[$__rate_interval])) / on (candidate) group_left () sum by (candidate) "
                          f"(rate(shadow_outcomes_total{{{ARM}}}[$__rate_interval])))", "{{candidate}} {{kind}}"),
-                     least=0, width=12),
+                     least=0, width=12, pairs=True),
             ),
         ),
         (

@@ -9,10 +9,27 @@ from __future__ import annotations
 import json
 import string
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from dashboards.panels import ARM, BLUE, CARRIED, CLEAR, CLUSTER, NEUTRAL, ORANGE, WIDTH, Board, Panel, Query, Step
+from dashboards.labels import kept
+from dashboards.panels import (
+    ARM,
+    ASKED,
+    BLUE,
+    CARRIED,
+    CLEAR,
+    CLUSTER,
+    NEUTRAL,
+    ORANGE,
+    WIDTH,
+    Board,
+    Panel,
+    Query,
+    Step,
+)
+from dashboards.site import HERE, Site
+from shadow.addresses import PAIRS
 
 with warnings.catch_warnings():
     # its newer model is for a Grafana that few have; importing the one that all have warns
@@ -53,7 +70,7 @@ def _mappings(words: dict[int, tuple[str, str]]) -> list[Any]:
     return [models.ValueMap(options=named)]
 
 
-def _laid_out(made: Any, panel: Panel) -> Any:
+def _laid_out(made: Any, panel: Panel, site: Site) -> Any:
     """What Grafana would choose by itself, chosen."""
     kind = panel.kind
     if kind in {"stat", "bargauge"}:
@@ -75,7 +92,7 @@ def _laid_out(made: Any, panel: Panel) -> Any:
         made = made.legend(legend.placement(options.LegendPlacement.BOTTOM)).tooltip(tooltip)
         made = made.axis_soft_max(_soft_most(panel)) if _soft_most(panel) else made
         return made.line_width(1).fill_opacity(0).span_nulls(False).show_points(options.VisibilityMode.NEVER)
-    return _tabled(made, panel) if kind == "table" else made
+    return _tabled(made, panel, site) if kind == "table" else made
 
 
 def _soft_most(panel: Panel) -> float | None:
@@ -84,7 +101,7 @@ def _soft_most(panel: Panel) -> float | None:
     return round(1.2 * highest, 6) or {"percentunit": 0.01, "reqps": 1.0}.get(panel.unit)
 
 
-def _tabled(made: Any, panel: Panel) -> Any:
+def _tabled(made: Any, panel: Panel, site: Site) -> Any:
     """One table of all targets: a row for each set of labels, a column for each target."""
     values = [f"Value #{ref}" if len(panel.queries) > 1 else "Value" for ref, _ in _targets(panel)]
     hidden = {"Time": True} | {
@@ -97,8 +114,9 @@ def _tabled(made: Any, panel: Panel) -> Any:
     for query in panel.queries:
         if query.column:
             made = made.override_by_name(query.column, _column(query))
-    if panel.link:  # one link a row, where a click on the candidate is expected
-        made = made.override_by_name("candidate", [models.DynamicConfigValue("links", [_link(panel).build()])])
+    if links := _links(panel, site):  # where a click on the candidate is expected
+        built = [each.build() for each in links]
+        made = made.override_by_name("candidate", [models.DynamicConfigValue("links", built)])
     if panel.first:
         made = made.sort_by([shared.TableSortByFieldState().display_name(panel.first).desc(True)])
     return made
@@ -116,15 +134,28 @@ def _targets(panel: Panel) -> Iterator[tuple[str, Query]]:
     return zip(string.ascii_uppercase, panel.queries, strict=False)
 
 
-def _link(panel: Panel) -> Any:
-    """To another dashboard, at the same time, about the same candidate where this is about one."""
+def _links(panel: Panel, site: Site) -> list[Any]:
+    """To another dashboard, and to the pairs behind what is shown: about what was clicked."""
+    links = []
+    if panel.link:
+        about = "".join(f"&var-{name}={value}" for name, value in _told(panel, CARRIED.get(panel.link, ())))
+        url = f"/d/{panel.link}?${{cluster:queryparam}}{about}&${{__url_time_range}}"
+        links.append(grafana.DashboardLink(f"Open {panel.link}").url(url))
+    if panel.pairs:
+        asked = "&".join(f"{ASKED[name]}={value}" for name, value in _told(panel, ASKED))
+        links.append(grafana.DashboardLink("Worst pairs").url(f"{site.console}{PAIRS}?{asked}").target_blank(True))
+    return links
+
+
+def _told(panel: Panel, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Of the labels, those that the panel's rows have or its legends name, and how a link reads them of a click."""
     by_row = panel.kind == "table"
-    told = "".join(query.expression if by_row else query.legend for query in panel.queries)
-    carried = [name for name in CARRIED.get(panel.link, ()) if (name if by_row else f"{{{{{name}}}}}") in told]
     place = "__data.fields" if by_row else "__field.labels"
-    about = "".join(f"&var-{name}=${{{place}.{name}}}" for name in carried)
-    url = f"/d/{panel.link}?${{cluster:queryparam}}{about}&${{__url_time_range}}"
-    return grafana.DashboardLink(f"Open {panel.link}").url(url)
+    for name in names:
+        if all(
+            name in kept(query.expression) if by_row else f"{{{{{name}}}}}" in query.legend for query in panel.queries
+        ):
+            yield name, f"${{{place}.{name}}}"
 
 
 def _steps(panel: Panel) -> list[Step]:
@@ -133,7 +164,7 @@ def _steps(panel: Panel) -> list[Step]:
     return steps or [(None, NEUTRAL if panel.kind in {"stat", "bargauge"} else CLEAR)]
 
 
-def _built(panel: Panel, number: int, x: int, y: int) -> Any:
+def _built(panel: Panel, number: int, x: int, y: int, site: Site) -> Any:
     made = _BUILDERS[panel.kind]().id(number).title(panel.title).description(panel.question).unit(panel.unit)
     made = made.datasource(DATASOURCE).no_value(panel.empty)
     made = made.grid_pos(models.GridPos(h=panel.height, w=panel.width, x=x, y=y))
@@ -147,14 +178,15 @@ def _built(panel: Panel, number: int, x: int, y: int) -> Any:
     if panel.line:
         style = shared.GraphThresholdsStyleConfig().mode(options.GraphThresholdsStyleMode.LINE)
         made = made.thresholds_style(style)
-    made = _laid_out(made, panel)
+    made = _laid_out(made, panel, site)
     if panel.words:
         made = made.mappings(_mappings(panel.words))
     if panel.least is not None:
         made = made.min(panel.least)
     if panel.most is not None:
         made = made.max(panel.most)
-    return made.data_links([_link(panel)]) if panel.link and panel.kind != "table" else made
+    links = _links(panel, site)
+    return made.data_links(links) if links and panel.kind != "table" else made
 
 
 def _variable(name: str, label: str, query: str) -> Any:
@@ -179,7 +211,7 @@ def _annotations(made: Any, arm: str) -> Any:
     return made.annotation(built.expr(builds).title_format("build {{version}}").step("60s"))
 
 
-def document(board: Board) -> dict[str, Any]:
+def document(board: Board, site: Site = HERE) -> dict[str, Any]:
     """The dashboard's JSON."""
     made = grafana.Dashboard(board.title).uid(board.uid).description(board.question).tags(["shadow"]).readonly()
     made = made.refresh("30s").time("now-6h", "now").timezone("utc").tooltip(models.DashboardCursorSync.CROSSHAIR)
@@ -204,13 +236,13 @@ def document(board: Board) -> dict[str, Any]:
             if x + panel.width > WIDTH:
                 x, y, tallest = 0, y + tallest, 0
             number += 1
-            made = made.with_panel(_built(panel, number, x, y))
+            made = made.with_panel(_built(panel, number, x, y, site))
             x, tallest = x + panel.width, max(tallest, panel.height)
         y += tallest
     plain: dict[str, Any] = json.loads(json.dumps(made.build(), cls=JSONEncoder))
     return plain
 
 
-def to_json(board: Board) -> str:
+def to_json(board: Board, site: Site = HERE) -> str:
     """As it is committed: the same bytes for the same code."""
-    return json.dumps(document(board), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps(document(board, site), indent=1, sort_keys=True, ensure_ascii=False) + "\n"

@@ -27,6 +27,15 @@ CARRIED: Final = {
 }
 """What a link to a dashboard says of the series that was clicked: its variables, if the legend names them."""
 
+ASKED: Final = {
+    "candidate": "candidate",
+    "guardrail": "guardrail",
+    "kind": "failure",
+    "measure": "measure",
+    "slice": "slice",
+}
+"""The same of a link to the console's list of pairs: labels, and the parameters that take them."""
+
 BLUE, GREEN, ORANGE, RED, CLEAR = "blue", "green", "orange", "red", "transparent"
 NEUTRAL: Final = "#8ea3bf"
 """Of numbers that have no limit: left to itself, Grafana paints whatever reaches 80 red."""
@@ -66,7 +75,8 @@ class Query:
 class Panel:
     """One panel. ``steps`` begin at None; ``line`` draws them; ``words`` name values; ``link`` is another dashboard.
 
-    ``first``: the column that a table is sorted by, the largest first.
+    ``first``: the column that a table is sorted by, the largest first. ``pairs``: it leads to the console's list of
+    the worst pairs of what was clicked.
     """
 
     kind: str
@@ -82,6 +92,7 @@ class Panel:
     least: float | None = None
     most: float | None = None
     link: str = ""
+    pairs: bool = False
     empty: str = "none"
     first: str = ""
 

@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from shadow.config import Console
+
 RUNBOOKS: Final = "deploy/runbooks"
+CONSOLE: Final = f"http://127.0.0.1:{Console().port}"
+"""`shadow console` on the reader's own machine: whoever has another one says so."""
 UNITS_MS: Final = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION: Final = re.compile(r"(\d+)(ms|[smhd])")
 _WINDOW: Final = re.compile(r"(?<=\[)\d+[smhd](?=\])|(?<=offset )\d+[smhd]")
@@ -29,12 +33,13 @@ class Site:
 
     grafana: str = ""
     runbooks: str = RUNBOOKS
+    console: str = CONSOLE
     webhook: str = ""
     faster: float = 1.0
 
 
 HERE: Final = Site()
-"""What is committed: links are relative, time runs as it does."""
+"""What is committed: links are relative, the console is the local one, time runs as it does."""
 
 
 def shortened(duration: str, faster: float) -> str:

@@ -25,7 +25,7 @@ from shadow.events import (
     Turn,
     decode,
 )
-from shadow.ledger import Ledger
+from shadow.ledger import Reading
 from shadow.topology import ARM_REPLIES, REPLIES, TURNS
 
 MAX_CHARACTERS: Final = 20_000
@@ -50,14 +50,15 @@ class Records:
 
     def __init__(self, bootstrap: Sequence[str]) -> None:
         self._bootstrap = bootstrap
-        self._away: str | None = None
+        self.away: str | None = None
+        """Why the broker could not be asked."""
 
     def one(
         self, topic: str, ref: RecordRef | None, event: type[E], mine: Callable[[E], bool]
     ) -> tuple[E | None, str | None]:
         """The record at ``ref`` if it is ``mine``, or None and why."""
-        if ref is None or self._away:
-            return None, self._away or NO_PLACE
+        if ref is None or self.away:
+            return None, self.away or NO_PLACE
         try:
             found = read(self._bootstrap, topic, start={ref.partition: ref.offset}, end={ref.partition: ref.offset + 1})
             for record in found:
@@ -65,8 +66,8 @@ class Records:
                 if record.offset == ref.offset and mine(made):
                     return made, None
         except BrokerError as error:
-            self._away = str(error)
-            return None, self._away
+            self.away = str(error)
+            return None, self.away
         except BrokenRecordError:  # a replaced broker has any record in its place
             return None, FORGOTTEN
         return None, FORGOTTEN
@@ -74,7 +75,7 @@ class Records:
 
 def explain(
     config: Config,
-    ledger: Ledger,
+    ledger: Reading,
     turn_id: str,
     arm: str,
     *,
@@ -106,6 +107,8 @@ def explain(
         "agreed": row.agreed,
         "evaluator_revision": row.evaluator_revision,
         "evaluator_is_todays": row.evaluator_revision == now_judged_by,
+        "compared_at": row.compared_at,
+        "broker_away": records.away,
         "customer": _asked(turn, no_turn),
         "production": {"said": _said(production, no_production), **_facts(row.production)},
         "candidate": {"said": _said(answer, no_answer), **_facts(row.candidate)},
@@ -120,7 +123,7 @@ def explain(
 
 
 def _chosen(
-    ledger: Ledger, rows: list[Comparison], turn_id: str, arm: str, revision: str | None
+    ledger: Reading, rows: list[Comparison], turn_id: str, arm: str, revision: str | None
 ) -> tuple[Comparison, list[str]]:
     """The comparison that is asked for, and the arm's other revisions."""
     if not rows:

@@ -140,6 +140,12 @@ def consumer_parts(arms: Sequence[str], *, judge: bool, config: str | None, metr
     ]
 
 
+def console_part(config: str | None) -> Part:
+    """The console, which is no consumer: it has no ``/metrics``."""
+    common = ["--config", config] if config else []
+    return Part("console", [sys.executable, "-m", "shadow.cli", *common, "console"])
+
+
 def environment() -> dict[str, str]:
     """The environment of this process, for its parts."""
     return dict(os.environ)

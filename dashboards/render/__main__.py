@@ -1,8 +1,8 @@
 """``python -m dashboards.render``: a picture of every dashboard, from a Prometheus or from the demo's traffic.
 
-With ``--simulate`` the evidence page of a rejected candidate is pictured too. Exit code 0: every panel was drawn;
-1: some were not, and each is named; 2: something is missing, or wrong use. pngquant, where it is there, makes the
-pictures small.
+With ``--simulate`` the evidence page of a rejected candidate and the console's pages of its worst pairs are pictured
+too. Exit code 0: every panel was drawn; 1: some were not, and each is named; 2: something is missing, or wrong use.
+pngquant, where it is there, makes the pictures small.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from dashboards.boards import BOARDS
 from dashboards.documents import to_json
-from dashboards.render import programs, traffic
+from dashboards.render import console, programs, traffic
 from dashboards.render.browser import Shot, Span, address, faults, look
 from dashboards.render.site import serving
 
@@ -73,7 +73,7 @@ def _drawn(given: argparse.Namespace, stack: ExitStack) -> list[dict[str, Any]]:
         found = stack.enter_context(traffic.running(FOLDER, given.simulate))
         time.sleep(given.simulate)
         server, span = found.prometheus, Span(begin_s, time.time(), traffic.SCRAPE_S)
-        plain.append(_evidence(found.config, given.out))
+        plain += [_evidence(found.config, given.out), *console.shots(found.console, given.out)]
     site = stack.enter_context(serving(server, {board.uid: to_json(board) for board in BOARDS}))
     chosen = {"candidate": given.candidate} if given.candidate else {}
     uids = given.board or [board.uid for board in BOARDS]

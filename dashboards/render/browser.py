@@ -19,11 +19,15 @@ TIMEOUT_S: Final = 240.0
 
 @dataclass(frozen=True)
 class Shot:
-    """One page to open. ``png``: where its picture goes, if anywhere; ``plain``: any other page, drawn at once."""
+    """One page to open. ``png``: where its picture goes, if anywhere; ``plain``: any other page, drawn at once.
+
+    ``whole``: all of it is pictured, not a screen of it.
+    """
 
     url: str
     png: Path | None = None
     plain: bool = False
+    whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -45,13 +49,14 @@ def address(site: str, uid: str, span: Span, **chosen: Sequence[str]) -> str:
 def look(shots: Sequence[Shot]) -> list[dict[str, Any]]:
     """What is on each page: ``error``, ``complaints``, and of each panel title, kind, state, error, text, links.
 
-    A state is ``data``, ``empty``, ``error`` (the query, the unit) or ``broken`` (the component threw).
+    A state is ``data``, ``empty``, ``error`` (the query, the unit) or ``broken`` (the component threw). Of a plain page
+    also ``requests``, what the browser ``said``, and its ``text``.
     Raises :class:`~dashboards.render.programs.MissingError`, and :class:`RuntimeError` with what the browser said.
     """
     programs.require("node", "chromium", "page")
     pages = [
         {"url": shot.url, "png": str(shot.png.absolute()) if shot.png else None, "plain": shot.plain,
-         "width": PLAIN_WIDTH if shot.plain else WIDTH}
+         "whole": shot.whole, "width": PLAIN_WIDTH if shot.plain and shot.whole else WIDTH}
         for shot in shots
     ]  # fmt: skip
     asked = json.dumps({"chromium": programs.path("chromium"), "pages": pages})

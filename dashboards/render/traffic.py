@@ -37,10 +37,11 @@ MODELS: Final = "http://127.0.0.1:29080"
 
 @dataclass(frozen=True)
 class Running:
-    """Where it all is: the configuration's file, Prometheus as ``http://host:port``."""
+    """Where it all is: the configuration's file, Prometheus and the console as ``http://host:port``."""
 
     config: Path
     prometheus: str
+    console: str
 
 
 def free_ports(count: int) -> list[int]:
@@ -61,12 +62,13 @@ def running(folder: Path, seconds: float) -> Iterator[Running]:
     """Everything, with ``seconds`` of customers, who begin when it is up; files and logs in ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     arms = len(load(DEMO, environ={}).arms)
-    models, broker, prometheus, gate, *metrics = free_ports(4 + arms + 3)
+    models, broker, prometheus, gate, console, *metrics = free_ports(5 + arms + 3)
     text = resources.files("shadow.simulate").joinpath("demo.yaml").read_text(encoding="utf-8")
     document = yaml.safe_load(text.replace(MODELS, f"http://127.0.0.1:{models}"))
     document |= {
         "broker": {"port": broker},
         "metrics": {"port": metrics[0], "gate_port": gate},
+        "console": {"port": console, "up": True},
         "ledger": {"url": f"sqlite:///{folder.absolute() / 'ledger.db'}"},
     }
     for arm in document["candidates"]:
@@ -87,10 +89,11 @@ def running(folder: Path, seconds: float) -> Iterator[Running]:
         _await(f"http://127.0.0.1:{prometheus}/-/ready")
         for port in metrics:
             _await(f"http://127.0.0.1:{port}/readyz")
+        _await(f"http://127.0.0.1:{console}/healthz")
         customers = ["simulate", "traffic", "--production", f"http://127.0.0.1:{models}/v1"]
         amount = ["--rate", f"{RATE:g}", "--seconds", f"{seconds:g}", "--seed", str(SEED)]
         start("traffic", [*shadow, *customers, *amount])
-        yield Running(config, f"http://127.0.0.1:{prometheus}")
+        yield Running(config, f"http://127.0.0.1:{prometheus}", f"http://127.0.0.1:{console}")
 
 
 def _prometheus(folder: Path, port: int, metrics: Sequence[int]) -> list[str]:

@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, str]] = {
     "backtest": "backtest",
     "broker": "broker",
     "check": "check",
+    "console": "console",
     "control": "control",
     "dead-letters": "dead_letters",
     "demo": "demo",

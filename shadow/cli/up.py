@@ -1,4 +1,4 @@
-"""``shadow up``: broker, mirrors, comparator and recorder in one process tree."""
+"""``shadow up``: broker, mirrors, comparator, recorder, gate and, if wanted, the console in one process tree."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import structlog
 from shadow import broker, logs
 from shadow.cli.root import Unavailable, configuration
 from shadow.config import Config
-from shadow.processes import Part, PartFailed, Tree, consumer_parts, environment
+from shadow.processes import Part, PartFailed, Tree, console_part, consumer_parts, environment
 
 log = structlog.get_logger()
 
@@ -62,6 +62,8 @@ def running(config: Config, path: str | None, log_dir: Path | None, *, environ: 
         arms, judge = [arm.name for arm in config.arms], config.judge is not None
         for part in consumer_parts(arms, judge=judge, config=path, metrics_port=config.metrics.port):
             tree.start(part)
+        if config.console.up:
+            tree.start(console_part(path))
         log.info("up", broker=config.broker.bootstrap, ledger=config.ledger.url.split("@")[-1], arms=len(config.arms))
         yield tree
     except broker.BrokerError as error:

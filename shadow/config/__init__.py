@@ -24,7 +24,7 @@ from shadow.config.arms import (
 from shadow.config.comparison import JUDGE, Comparator, Judge, Slices
 from shadow.config.file import Config
 from shadow.config.load import DEFAULT_PATH, ENV_BROKER_URL, ENV_CONFIG, ENV_LEDGER_URL, load, override, parse, place
-from shadow.config.places import EMBEDDED_BROKER, Broker, Ledger, Metrics
+from shadow.config.places import EMBEDDED_BROKER, Broker, Console, Ledger, Metrics
 from shadow.config.problems import ConfigError, unsecret
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "Comparator",
     "Config",
     "ConfigError",
+    "Console",
     "Control",
     "EnvName",
     "HTTPAdapter",

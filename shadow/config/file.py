@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from shadow.config.arms import Arm, Control, Production, model_of, who
 from shadow.config.comparison import JUDGE, Comparator, Judge, Slices
-from shadow.config.places import Broker, Ledger, Metrics
+from shadow.config.places import Broker, Console, Ledger, Metrics
 from shadow.config.problems import ConfigError, unsecret
 from shadow.events import CONTROL, PRODUCTION
 from shadow.gate.settings import JUDGE_SAME, JUDGE_WORSE, JUDGED, ExcessGuardrail, Gate, ScoreGuardrail
@@ -29,6 +29,7 @@ class Config(Section):
     broker: Broker = Broker()
     ledger: Ledger = Ledger()
     metrics: Metrics = Metrics()
+    console: Console = Console()
 
     @property
     def arms(self) -> tuple[Arm, ...]:
@@ -78,6 +79,20 @@ class Config(Section):
                     f"limits.deadline_s), but comparator.join_window_s is {self.comparator.join_window_s:g}: "
                     f"raise join_window_s above {needed:g}, or lower the limits"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> Self:
+        if not self.console.up:
+            return self
+        taken = {self.metrics.gate_port: "metrics.gate_port"}
+        processes = len(self.arms) + 3 + (self.judge is not None)
+        taken |= {self.metrics.port + index: "a process's, from metrics.port on" for index in range(processes)}
+        taken |= {self.broker.port: "broker.port"} if self.broker.embedded else {}
+        if self.console.port in taken:
+            raise ValueError(
+                f"console.port {self.console.port} is {taken[self.console.port]}: give the console another one"
+            )
         return self
 
     @model_validator(mode="after")

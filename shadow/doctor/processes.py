@@ -50,6 +50,16 @@ def on_silence(wanted: Wanted, how: Literal["refused", "silent", "broken"], why:
     return failed(check, says, f"who is it? `ss -ltnp 'sport = :{port}'`; end it, then {wanted.start}")
 
 
+def on_console(wanted: Wanted, status: int, said: str) -> Finding:
+    """The console answered its ``/healthz`` so; it has no other page for programs."""
+    check = f"process {wanted.name}"
+    if (status, said.strip()) == (200, "ok"):
+        return fine(check, f"answers on {wanted.address}")
+    port = wanted.address.rpartition(":")[2]
+    remedy = f"who is it? `ss -ltnp 'sport = :{port}'`; end it, or set console.port"
+    return failed(check, f"something that is no console answers on {wanted.address}", remedy)
+
+
 def on_process(wanted: Wanted, served: Served, *, version: str, limit_s: float) -> list[Finding]:
     """The findings of one that answered; ``version`` is this command's, ``limit_s`` how wrong its clock may be."""
     return list(_findings(wanted, served, version, limit_s))

@@ -16,6 +16,7 @@ from shadow.config import unsecret
 from shadow.ledger.errors import LedgerError, LedgerUnavailableError
 
 NOT_A_DATABASE: Final = "file is not a database"
+NO_FILE: Final = "no such file; 'shadow up' makes it, ledger.url or $SHADOW_LEDGER_URL names it"
 
 
 def parse(url: str) -> URL:
@@ -35,12 +36,16 @@ def parse(url: str) -> URL:
     raise LedgerError(repr(shown), "names no database; use 'sqlite:///path' or 'postgresql://user@host/name'")
 
 
-def connect(url: URL, *, busy_timeout_s: float, create: bool) -> Engine:
-    """An engine for ``url``; nothing is connected yet. Makes the SQLite file's directory if ``create``."""
+def connect(url: URL, *, busy_timeout_s: float, create: bool, options: str = "") -> Engine:
+    """An engine for ``url``; nothing is connected yet. Makes the SQLite file's directory if ``create``.
+
+    ``options``: of each session, for PostgreSQL alone.
+    """
     if url.get_backend_name() == "postgresql":
         # The server's default synchronous_commit=on makes a commit durable before it returns.
         timeouts = {"connect_timeout": 5, "tcp_user_timeout": 10_000, "application_name": "shadow"}
-        return create_engine(url, pool_pre_ping=True, pool_size=2, connect_args=timeouts)
+        given = {**timeouts, "options": options} if options else timeouts
+        return create_engine(url, pool_pre_ping=True, pool_size=2, connect_args=given)
     file = Path(url.database or "")
     if create:
         try:
@@ -48,7 +53,7 @@ def connect(url: URL, *, busy_timeout_s: float, create: bool) -> Engine:
         except OSError as error:
             raise LedgerError(str(file), f"directory cannot be made ({error.strerror}); name another") from None
     elif not file.is_file():
-        raise LedgerError(str(file), "no such file; 'shadow up' makes it, ledger.url or $SHADOW_LEDGER_URL names it")
+        raise LedgerError(str(file), NO_FILE)
     engine = create_engine(url, connect_args={"timeout": busy_timeout_s})
     event.listen(engine, "connect", _sqlite_settings)
     event.listen(engine, "begin", _sqlite_begin)

@@ -41,7 +41,7 @@ def _engine(url: URL) -> Engine:
         return engines.connect(url, busy_timeout_s=BUSY_S, create=False)
     file = Path(url.database or "")
     if not file.is_file():
-        raise LedgerError(str(file), "no such file; 'shadow up' makes it, ledger.url or $SHADOW_LEDGER_URL names it")
+        raise LedgerError(str(file), engines.NO_FILE)
     return create_engine(url, connect_args={"timeout": BUSY_S}, isolation_level="AUTOCOMMIT")
 
 

@@ -23,12 +23,12 @@ def migrate(engine: Engine) -> None:
     Raises :class:`LedgerError` if the database is of a newer schema, or holds tables but is no ledger.
     """
     with transaction(engine, writes=False) as connection:
-        if _revision(connection) == REVISION:
+        if schema_of(connection) == REVISION:
             return
     with transaction(engine, writes=True) as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
-        if _revision(connection) == REVISION:  # another process was first
+        if schema_of(connection) == REVISION:  # another process was first
             return
         config = alembic_config()
         config.attributes["connection"] = connection
@@ -43,8 +43,8 @@ def alembic_config() -> Config:
     return config
 
 
-def _revision(connection: Connection) -> str | None:
-    """The ledger's schema revision; None if the database is empty."""
+def schema_of(connection: Connection) -> str | None:
+    """The ledger's schema revision; None if the database is empty. Raises :class:`LedgerError` as :func:`migrate`."""
     tables = inspect(connection).get_table_names()
     at = where(connection.engine.url)
     if VERSION_TABLE not in tables:

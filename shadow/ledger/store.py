@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, CursorResult, Insert, Select, Table, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
@@ -15,6 +15,7 @@ from shadow.events import Comparison, Outcome
 from shadow.ledger import engine as engines
 from shadow.ledger.book import NUMBERING_LOCK, Book
 from shadow.ledger.migrate import migrate
+from shadow.ledger.reader import Reading
 from shadow.ledger.rows import Values, comparison_row, outcome_row
 from shadow.ledger.schema import comparisons, outcomes
 from shadow.ledger.stats import Asked, summary
@@ -75,7 +76,7 @@ class Export:
     rows: Iterator[dict[str, Any]]
 
 
-class Ledger:
+class Ledger(Reading):
     """The deduplicated store of comparisons and outcomes, in SQLite (``sqlite:///path``) or PostgreSQL.
 
     Opening makes or upgrades the tables; ``create=False`` refuses a SQLite file that is not there. Everything raises
@@ -144,21 +145,6 @@ class Ledger:
         with reading as connection, _stream(connection, _within(query, arm, since, until)) as found:
             yield from map(Row._make, found)
 
-    def of_turn(self, turn_id: str) -> list[dict[str, Any]]:
-        """All columns of every comparison of that turn, the last recorded first."""
-        query = select(comparisons).where(comparisons.c.turn_id == turn_id)
-        return self._rows(query.order_by(comparisons.c.recorded_at.desc(), comparisons.c.arm))
-
-    def outcomes_of(self, turn_id: str) -> list[dict[str, Any]]:
-        """All columns of everything that became known of that turn later, the earliest first."""
-        query = select(outcomes).where(outcomes.c.turn_id == turn_id)
-        return self._rows(query.order_by(outcomes.c.occurred_at, outcomes.c.outcome_id))
-
-    def latest_turns(self, count: int) -> list[str]:
-        """Ids of the turns that arrived last, the newest first; ``count`` rows are read, each turn counts once."""
-        query = select(comparisons.c.turn_id).order_by(comparisons.c.turn_arrived_at.desc()).limit(count)
-        return list(dict.fromkeys(row["turn_id"] for row in self._rows(query)))
-
     def read_on(
         self, cursor: Cursor, columns: Sequence[str], outcome_columns: Sequence[str], *, arms: Sequence[str] = ()
     ) -> Iterator[Batch]:
@@ -217,20 +203,6 @@ class Ledger:
             columns = [column.name for column in EXPORTED]
             with _stream(connection, _within(query, arm, since, until)) as found:
                 yield Export(tuple(sorted(names)), (dict(zip(columns, row, strict=True)) for row in found))
-
-    def _rows(self, query: Select[Any]) -> list[dict[str, Any]]:
-        with engines.transaction(self._engine, writes=False) as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._engine.dispose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def _distinct(rows: Sequence[Values], key: tuple[str, ...]) -> list[Values]:

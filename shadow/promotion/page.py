@@ -1,29 +1,16 @@
-"""The evidence as one page for who decides: no script, nothing loaded from elsewhere, everything escaped."""
+"""The evidence as one page for who decides, by :mod:`shadow.markup`."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from html import escape
 from typing import Any, Final
 
 from shadow.gate.guardrails import OVERALL
-from shadow.promotion.plot import COLOURS, plot
+from shadow.markup import document, listed, section, table, time
+from shadow.promotion.plot import plot
 
 SHOWN: Final = 10
 """Pairs of each list; ``worst.json`` has more."""
-
-STYLE: Final = """
-body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#1b1f24;background:#fff}
-h1{font-size:1.4rem;margin:0}h2{font-size:1.05rem;margin:2rem 0 .4rem}p{margin:.3rem 0}
-.verdict{display:inline-block;padding:.2rem .8rem;border-radius:.3rem;color:#fff;font-weight:700}
-.PROMOTE{background:#1a7f37}.HOLD{background:#7a5c00}.REJECT{background:#b3261e}
-table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.2rem .6rem;border-bottom:1px solid #d8dde3}
-td.n{text-align:right;font-variant-numeric:tabular-nums}small,.quiet{color:#57606a}
-code{font-size:.9em;overflow-wrap:anywhere}svg{width:100%;height:auto}
-.said{font-size:1.1rem;margin:.8rem 0}.pass{color:#1a7f37}.fail{color:#b3261e;font-weight:700}.collecting{color:#7a5c00}
-"""
 
 SAID: Final = {
     "PROMOTE": "It may replace production: everything below is shown to be within its margin. Next: shadow promote.",
@@ -54,14 +41,10 @@ def page(report: dict[str, Any], facts: dict[str, Any], pairs: dict[str, list[di
         _pairs("Failures that production did not have", pairs["failures"]),
         _pairs("Largest divergences", pairs["divergences"]),
         f'<p class="quiet">The words of a turn: <code>shadow explain TURN {escape(report["candidate"])}</code>.</p>',
-        _section("What is not known", _list(UNKNOWN)),
+        section("What is not known", listed(UNKNOWN)),
         _made_with(facts),
     )
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
-        f"<style>{STYLE}</style></head><body>\n{chr(10).join(body)}\n</body></html>\n"
-    )
+    return document(title, body)
 
 
 def _head(report: dict[str, Any], facts: dict[str, Any]) -> str:
@@ -77,7 +60,7 @@ def _head(report: dict[str, Any], facts: dict[str, Any]) -> str:
 def _why(report: dict[str, Any]) -> str:
     lines = [f"{each['why']}: {each['detail']}" for each in report["reasons"]]
     lines += [_harm(each) for each in report["cells"] if each["state"] == "fail"]
-    found = _section("Why", _list(lines))
+    found = section("Why", listed(lines))
     slowest = report["waiting_for"]
     if slowest is None or report["verdict"] == "REJECT":  # which nothing that is still collected can change
         return found
@@ -97,7 +80,7 @@ def _harm(cell: dict[str, Any]) -> str:
 
 def _guardrails(cells: list[dict[str, Any]]) -> str:
     overall = [each for each in cells if each["slice"] == OVERALL]
-    return _section(
+    return section(
         "How much worse, and how sure: guardrails over all traffic",
         '<p class="quiet">Dot: the estimate. Line: the interval, which holds at every look at once. Wholly left of the '
         "margin: it holds. Wholly right of it: harm, which fails once that is sure among all cells looked at. Across "
@@ -108,10 +91,10 @@ def _guardrails(cells: list[dict[str, Any]]) -> str:
 def _slices(report: dict[str, Any]) -> str:
     sliced = [each for each in report["cells"] if each["slice"] != OVERALL]
     if not sliced:
-        return _section(
+        return section(
             "Where: slices", "<p>No guardrail names a slice: harm in a small part of the traffic is untested.</p>"
         )
-    return _section("Where: slices", plot(sliced) + _cells(sliced))
+    return section("Where: slices", plot(sliced) + _cells(sliced))
 
 
 def _cells(cells: list[dict[str, Any]]) -> str:
@@ -136,7 +119,7 @@ def _cells(cells: list[dict[str, Any]]) -> str:
         "conversations",
         "evidence",
     )
-    return _table(headings, rows)
+    return table(headings, rows)
 
 
 def _coverage(report: dict[str, Any]) -> str:
@@ -151,12 +134,12 @@ def _coverage(report: dict[str, Any]) -> str:
         ("pairs that are missing", _counts(pairs["missing"])),
         ("under-represented slices", ", ".join(coverage["under_represented"]) or "none"),
     ]
-    return _section("What it rests on", _table(("", ""), rows))
+    return section("What it rests on", table(("", ""), rows))
 
 
 def _pairs(title: str, pairs: list[dict[str, Any]]) -> str:
     if not pairs:
-        return _section(title, "<p>None.</p>")
+        return section(title, "<p>None.</p>")
     rows = [
         (
             each["turn_id"],
@@ -166,33 +149,12 @@ def _pairs(title: str, pairs: list[dict[str, Any]]) -> str:
         )
         for each in pairs[:SHOWN]
     ]
-    return _section(title, _table(("turn", "outcome", "failures", "mean divergence"), rows))
+    return section(title, table(("turn", "outcome", "failures", "mean divergence"), rows))
 
 
 def _made_with(facts: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {value}" for name, value in facts["versions"].items())
     return f"<p><small>Judged by {escape(facts['evaluator_revision'])}. Made with {escape(versions)}.</small></p>"
-
-
-def _section(title: str, content: str) -> str:
-    return f"<h2>{escape(title)}</h2>{content}"
-
-
-def _list(lines: Iterable[str]) -> str:
-    return f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"
-
-
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    head = "".join(f"<th>{escape(each)}</th>" for each in headings)
-    draw = _cell if any(headings) else "<td>{}</td>".format
-    body = "".join(f"<tr>{''.join(draw(escape(cell)) for cell in row)}</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _cell(text: str) -> str:
-    """A number stands right, a state has its colour; ``text`` is escaped."""
-    kind = text if text in COLOURS else "n" if re.fullmatch(r"[-+]?\d[\d.,%]*( to [-+]?[\d.,%]+)?", text) else ""
-    return f'<td class="{kind}">{text}</td>' if kind else f"<td>{text}</td>"
 
 
 def _interval(cell: dict[str, Any]) -> str:
@@ -214,4 +176,4 @@ def _share(value: float | None) -> str:
 
 
 def _time(at: float | None) -> str:
-    return "no look yet" if at is None else f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return "no look yet" if at is None else time(at)

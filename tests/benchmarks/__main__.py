@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks import comparator, exporter, gate, latency, memory, mirror, plugins, production, tap
+from tests.benchmarks import console as pages
 from tests.benchmarks.figure import Figure, Scale
 from tests.fixtures import brokers
 
@@ -38,6 +39,7 @@ BENCHMARKS: Final[dict[str, Benchmark]] = {
 WITHOUT_BROKER: Final[dict[str, Callable[[Scale], Iterator[Figure]]]] = {
     "plugins": plugins.figures,
     "exporter": exporter.figures,
+    "console": pages.figures,
 }
 
 

@@ -111,6 +111,8 @@ def _order(services: dict[str, Document]) -> Iterator[str]:
     expected = {"topics": {"kafka": healthy}, "migrate": {"postgres": healthy}}
     for name, service in services.items():
         kind = (_process(name, service).consumer or ("",))[0]
+        if _process(name, service).console:
+            expected[name] = {"topics": done, "migrate": done}
         if kind:
             expected[name] = {"topics": done} | ({"migrate": done} if kind in {"recorder", "gate"} else {})
     yield from (

@@ -9,6 +9,7 @@ from dashboards.limits import GATE_JOB, JOB, SAMPLE_LIMIT, SCRAPE_S
 from dashboards.routes import SECRETS, slug, teams
 from shadow.config import Config
 from tests.deploy.pods import configuration, labels, matches, pod, processes, workloads
+from tests.deploy.processes import Process
 from tests.fixtures.manifests import Document, of
 
 LARGEST_CONFIG_MAP = 262_144
@@ -27,18 +28,32 @@ def problems(documents: list[Document]) -> list[str]:
 
 
 def _services(documents: list[Document], config: Config) -> Iterator[str]:
-    [service] = of(documents, "Service")
-    behind = [
-        each for each in workloads(documents) if matches({"matchLabels": service["spec"]["selector"]}, labels(each))
-    ]
-    if [each.consumer for workload in behind for each in processes([workload])] != [("gate", "")]:
-        yield "the Service does not lead to the gate"
-        return
-    [port] = service["spec"]["ports"]
-    [container] = pod(behind[0])["spec"]["containers"]
+    """One to the gate's verdicts and one to the console's pages, and no way in from outside the cluster."""
+    outside = [each["kind"] for each in documents if each["kind"] in {"Ingress", "HTTPRoute", "Gateway"}]
+    yield from (f"a way in from outside: {kind}" for kind in outside)
+    expected = {"gate": config.metrics.gate_port, "console": config.console.port}
+    found = [_service(documents, service) for service in of(documents, "Service")]
+    for kind, port in expected.items():
+        if found.count((kind, port, port)) != 1:
+            yield f"no Service leads to {kind} on {port}, or several do"
+    if len(found) > len(expected):
+        yield f"Services beyond those: {found}"
+
+
+def _service(documents: list[Document], service: Document) -> tuple[str, int, int] | None:
+    """Who is behind it, its port, and the port there; None: nobody, several, or it is open to the world."""
+    spec = service["spec"]
+    behind = [each for each in workloads(documents) if matches({"matchLabels": spec["selector"]}, labels(each))]
+    if len(behind) != 1 or spec.get("type", "ClusterIP") != "ClusterIP":
+        return None
+    [container], [port] = pod(behind[0])["spec"]["containers"], spec["ports"]
     named = {each["name"]: each["containerPort"] for each in container["ports"]}
-    if (port["port"], named.get(port["targetPort"])) != (config.metrics.gate_port, config.metrics.gate_port):
-        yield f"the Service's port {port['port']} is not where verdicts are"
+    return _kind(processes(behind)), port["port"], named.get(port["targetPort"], 0)
+
+
+def _kind(found: list[Process]) -> str:
+    """Which process a workload runs: a consumer's name, or a command."""
+    return next((each.consumer[0] for each in found if each.consumer), found[-1].argv[1])
 
 
 def allowed(documents: list[Document], given: Mapping[str, str], direction: str) -> set[tuple[str, int]]:
@@ -77,13 +92,13 @@ def _network(documents: list[Document], config: Config) -> Iterator[str]:
         if may := allowed(documents, {}, direction):
             yield f"a pod that is not Shadow's: {direction} {sorted(may)}"
     for workload in workloads(documents):
-        found = processes([workload])
-        kind = next((each.consumer[0] for each in found if each.consumer), found[-1].argv[1])
+        kind = _kind(processes([workload]))
         egress = names | {("kafka", kafka)}
-        egress |= {("postgres", 5432)} if kind in {"recorder", "gate"} else set()
+        egress |= {("postgres", 5432)} if kind in {"recorder", "gate", "console"} else set()
         egress |= {("internet", 443)} if kind in {"mirror", "judge"} else set()
         ingress = {("monitoring", config.metrics.port)}
         ingress |= {("shadow/reads-verdicts", config.metrics.gate_port)} if kind == "gate" else set()
+        ingress |= {("shadow/reads-console", config.console.port)} if kind == "console" else set()
         for direction, expected in (("egress", egress), ("ingress", ingress)):
             may = allowed(documents, labels(workload), direction)
             if may != expected:
@@ -103,8 +118,9 @@ def _scraped(documents: list[Document], config: Config) -> Iterator[str]:
             for spec in over
             for each in spec["podMetricsEndpoints"]
         ]
-        if seen != [(job, config.metrics.port, f"{SCRAPE_S}s")]:
-            yield f"{process.name}: is scraped as {seen}, not once as {job}"
+        wanted = [] if process.console else [(job, config.metrics.port, f"{SCRAPE_S}s")]
+        if seen != wanted:
+            yield f"{process.name}: is scraped as {seen}, not as {wanted}"
     for each in monitors:
         if each["spec"]["sampleLimit"] != SAMPLE_LIMIT or not _label(each["spec"], "cluster"):
             yield f"{each['metadata']['name']}: its limit, or no cluster"

@@ -42,6 +42,11 @@ class Process:
         return given["name"], given["arm"]
 
     @property
+    def console(self) -> bool:
+        """Whether it is the console."""
+        return self.argv[:2] == (*ENTRYPOINT, "console")
+
+    @property
     def metrics_port(self) -> int | None:
         """Where it serves /metrics, by its arguments."""
         given = parsed(self.argv) if self.argv[: len(CONSUMER)] == CONSUMER else None
@@ -91,6 +96,7 @@ def faults(processes: Collection[Process], config: Config) -> list[str]:
         *(line for process in processes for line in _of_one(process, config)),
         *_missing(processes, config),
         *_secrets(processes, config),
+        *_console(processes, config),
         *_of_all(config),
     ]
 
@@ -112,6 +118,23 @@ def _of_one(process: Process, config: Config) -> Iterator[str]:
             yield f"{process.name}: nothing answers at :{port}{path}"
 
 
+def _console(processes: Collection[Process], config: Config) -> Iterator[str]:
+    """It has no login: once, on its port, asked whether it lives, and by nothing else than its own command."""
+    there = [process for process in processes if process.console]
+    if len(there) != 1:
+        yield f"the console runs {len(there)} times"
+    for process in there:
+        port = config.console.port
+        if process.ports != (port,):
+            yield f"{process.name}: its port is {process.ports}, not {port}"
+        if not process.probes or any(each != ("/healthz", port) for each in process.probes):
+            yield f"{process.name}: is asked {process.probes}"
+        if len(process.argv) > len(ENTRYPOINT) + 1:
+            yield f"{process.name}: has options of its own"
+    if config.console.host != "0.0.0.0":  # noqa: S104 (in a container)
+        yield f"console.host is {config.console.host}: nobody outside the container reaches it"
+
+
 def _missing(processes: Collection[Process], config: Config) -> Iterator[str]:
     there = [process.consumer for process in processes if process.consumer]
     for kind in wanted(config) - set(there):
@@ -131,7 +154,7 @@ def _secrets(processes: Collection[Process], config: Config) -> Iterator[str]:
     """An arm's key is its mirror's alone, and the ledger's password theirs who open it."""
     for process in processes:
         reads = process.consumer or (process.argv[1:2] and process.argv[1], "")
-        if ("ledger" in process.secrets) != (reads[0] in {"recorder", "gate", "ledger"}):
+        if ("ledger" in process.secrets) != (reads[0] in {"recorder", "gate", "ledger", "console"}):
             yield f"{process.name}: the ledger's password is where it does not belong, or missing"
         keys = {secret for secret in process.secrets if secret.startswith("key:")}
         owner = {"mirror": reads[1], "judge": "judge"}.get(reads[0] or "")

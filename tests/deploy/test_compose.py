@@ -43,7 +43,7 @@ def test_its_configuration_is_the_demos_but_for_where_things_stand() -> None:
     mine, demo = (load(file, environ={}).model_dump() for file in (CONFIG, DEMO))
     for arm in (mine["control"], *mine["candidates"]):
         arm["adapter"]["base_url"] = arm["adapter"]["base_url"].replace("models", "127.0.0.1")
-    for section in ("broker", "ledger", "metrics", "judge"):
+    for section in ("broker", "ledger", "metrics", "judge", "console"):
         del mine[section], demo[section]
     assert mine == demo
 

@@ -43,6 +43,14 @@ COMPOSE_FAULTS: dict[str, Change] = {
     "an arm without a mirror": lambda document: document["services"].pop("mirror-flaky"),
     "a mirror of nobody": service("mirror-flaky", command=["mirror", "--arm", "quick", "--metrics-port", "29100"]),
     "a mirror twice": service("mirror-flaky", command=["mirror", "--arm", "better", "--metrics-port", "29100"]),
+    "no console": lambda document: document["services"].pop("console"),
+    "a console that everybody reaches": service(
+        "console", ports=[{"mode": "ingress", "target": 29098, "published": "29098", "protocol": "tcp"}]
+    ),
+    "a console of another port": service("console", command=["console", "--port", "80"]),
+    "a console that cannot read": service("console", environment=None),
+    "a console that reaches models": service("console", networks={"data": None, "models": None, "edge": None}),
+    "a probe of the console's words": probe("console", "/healthz", "/pairs"),
     "no judge": lambda document: document["services"].pop("judge"),
     "an option that there is not": service("recorder", command=["recorder", "--port", "29100"]),
     "a command that there is not": service("topics", command=["topic"]),

@@ -199,6 +199,33 @@ def test_a_process_answers_its_probes_while_nothing_else_is_there_and_ends_when_
     assert process.returncode == 0, said
 
 
+@pytest.mark.slow
+def test_the_console_serves_as_nobody_and_says_what_is_away(installed: Path, tmp_path: Path) -> None:
+    """Alive without ledger and broker; its pages say that the ledger is away; SIGTERM ends it."""
+    port, nobody = free_ports(2)
+    text = (DEPLOY / "compose" / "shadow.yaml").read_text(encoding="utf-8")
+    config = tmp_path / "shadow.yaml"
+    config.write_text(
+        text.replace("kafka:9092", f"127.0.0.1:{nobody}").replace("@postgres/", f"@127.0.0.1:{nobody}/")
+        .replace("console: {host: 0.0.0.0}", f"console: {{port: {port}}}")
+    )  # fmt: skip
+    env = {**environment(installed), "SHADOW_CONFIG": str(config)}
+    with subprocess.Popen(
+        as_in_the_image(installed, "shadow", "console"), cwd="/", env=env, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True,
+    ) as process:  # fmt: skip
+        try:
+            assert asked(f"http://127.0.0.1:{port}/healthz", process) == (200, "ok\n")
+            status, page = asked(f"http://127.0.0.1:{port}/", process)
+            assert (status, "shadow doctor" in page) == (503, True)
+            process.send_signal(signal.SIGTERM)
+            said, _ = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == 0, said
+    assert "Traceback" not in said
+
+
 def asked(url: str, process: subprocess.Popen[str]) -> tuple[int, str]:
     """Status and body of a URL, once it answers."""
     deadline = time.monotonic() + 60

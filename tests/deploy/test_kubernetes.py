@@ -24,8 +24,8 @@ def test_every_resource_keeps_its_schema() -> None:
 
 
 def test_every_folder_is_built_by_itself() -> None:
-    """Base, mirror, judge and monitoring: who copies one of them gets what the example gets."""
-    for folder in ("base", "mirror", "judge", "monitoring"):
+    """Base, mirror, judge, console and monitoring: who copies one of them gets what the example gets."""
+    for folder in ("base", "mirror", "judge", "console", "monitoring"):
         done = run(tool("kustomize"), "build", DEPLOY / "kubernetes" / folder)
         assert done.returncode == 0, done.stderr
         assert [line for document in yaml.safe_load_all(done.stdout) for line in schemas.problems(document)] == []
@@ -53,7 +53,7 @@ def test_who_works_with_kafka_is_who_stands_in_the_topology() -> None:
 def test_who_rolls_out_asks_the_gate_that_is_there(file: Any) -> None:
     document = read(file)
     assert schemas.problems(document) == []
-    [service] = of(built(), "Service")
+    [service] = of(built(), "Service", "shadow-gate")
     name = f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc"
     urls = [value for value in _texts(document) if value.startswith("http")]
     assert urls

@@ -109,6 +109,41 @@ MANIFEST_FAULTS: dict[str, Change] = {
     ),
     "a Service of nobody": within("Service", "shadow-gate", "spec", selector={"app.kubernetes.io/name": "gate"}),
     "a Service's other port": replaced("Service", "shadow-gate", "spec", "ports", 0, "port", value=80),
+    "no console": without("Deployment", "shadow-console"),
+    "a console that everybody reaches": within(
+        "NetworkPolicy", "pages", "spec", ingress=[{"ports": [{"port": 29098}]}]
+    ),
+    "a console that whoever reads verdicts reaches": within(
+        "Deployment",
+        "shadow-console",
+        "spec",
+        "template",
+        "metadata",
+        "labels",
+        **{"app.kubernetes.io/name": "shadow-gate"},
+    ),
+    "a console that asks models": within(
+        "Deployment", "shadow-console", "spec", "template", "metadata", "labels", **{"shadow/asks-models": "true"}
+    ),
+    "a console that is scraped": replaced(
+        "PodMonitor", "shadow", "spec", "selector", "matchExpressions", 0, "values", value=["shadow-gate", "topics"]
+    ),
+    "a console's probe with words": within(
+        "Deployment", "shadow-console", *CONTAINER, readinessProbe={"httpGet": {"path": "/", "port": "pages"}}
+    ),
+    "a console open to the world": within("Service", "shadow-console", "spec", type="LoadBalancer"),
+    "a way in from outside": lambda documents: documents.append(
+        {
+            "kind": "Ingress",
+            "apiVersion": "networking.k8s.io/v1",
+            "metadata": {"name": "console"},
+            "spec": {"defaultBackend": {"service": {"name": "shadow-console", "port": {"number": 29098}}}},
+        }
+    ),
+    "a console without the ledger's password": within("Deployment", "shadow-console", *CONTAINER, env=None),
+    "a console that may write files": within(
+        "Deployment", "shadow-console", *CONTAINER, "securityContext", readOnlyRootFilesystem=False
+    ),
     "the key of another arm": replaced(
         "Deployment", "mirror-control", *CONTAINER, "envFrom", 1, "secretRef", "name", value="shadow-key-support-2"
     ),

@@ -45,6 +45,7 @@ def configuration() -> str:
         ("`broker`", config.Broker),
         ("`ledger`", config.Ledger),
         ("`metrics`", config.Metrics),
+        ("`console`", config.Console),
     ]
     return "\n".join([CONFIGURATION, *(section(title, model) for title, model in sections), ENVIRONMENT])
 

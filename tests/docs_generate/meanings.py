@@ -43,6 +43,8 @@ MEANINGS: Final[dict[str, str]] = {
     "Ledger.url": "`sqlite:///path` or `postgresql://user@host/name`. `$SHADOW_LEDGER_URL` overrides it.",
     "Metrics.host": "Address that `/metrics` is served on.",
     "Metrics.port": "Port of the first process.",
+    "Console.port": "Port of its pages.",
+    "Config.console": "The pages for people: [console.md](console.md).",
     "Config.version": "Version of this format.",
     "Config.production": "Who answers the customer.",
     "Config.control": "Production's model asked again: the noise floor.",

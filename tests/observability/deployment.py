@@ -29,6 +29,7 @@ from shadow.simulate import models
 from shadow.simulate.customers import TOOLS
 from shadow.tap import Tap
 from tests.fixtures import brokers, prometheus
+from tests.fixtures.console import Console, console
 from tests.fixtures.system import ROOT, System
 from tests.observability.live import Live
 from tests.observability.webhooks import Inbox, inbox
@@ -84,6 +85,7 @@ class Deployment(System):
     """The processes, what watches them, and who is told."""
 
     ports: dict[str, int]
+    console: Console
     base: str
     inbox: Inbox
     live: Live
@@ -139,6 +141,7 @@ def deployed(folder: Path, *, faster: float) -> Iterator[Deployment]:
         made.base = base
         made.switch({})
         made.launch()
+        made.console = stack.enter_context(console(made.file, folder))
         made.inbox = stack.enter_context(inbox())
         tap_port = stack.enter_context(_traffic(bootstrap))
         manager = stack.enter_context(_alertmanager(folder, made, faster))
@@ -163,6 +166,7 @@ def _build(folder: Path, made: Deployment, faster: float) -> None:
     """The command, as an SRE runs it."""
     command = [sys.executable, "-m", "dashboards.build", "--config", str(made.file), "--out", str(folder / "built")]
     command += ["--webhook", made.inbox.url, "--grafana", GRAFANA, "--faster", str(faster)]
+    command += ["--console", made.console.url]
     subprocess.run(command, check=True, cwd=ROOT)
 
 

@@ -66,6 +66,11 @@ class Live:
             for target in panel.get("targets", ()):
                 yield panel["title"], self._series(target, filled(target["expr"], variables))
 
+    def labels(self, document: Mapping[str, Any], target: Mapping[str, Any]) -> list[dict[str, str]]:
+        """The labels of every series that a target brings, for all candidates together."""
+        variables, _ = self._variables(document)
+        return [each["metric"] for each in self._series(target, filled(target["expr"], variables))]
+
     def annotations(self, document: Mapping[str, Any]) -> dict[str, list[Any]]:
         """The series of each annotation, by its name."""
         variables, _ = self._variables(document)

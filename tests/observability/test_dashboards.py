@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from dashboards import check, rules
+from dashboards import check, links, rules
 from dashboards.boards import BOARDS
 from dashboards.documents import document
+from dashboards.labels import kept
 from dashboards.limits import thresholds
 from dashboards.panels import Board
+from dashboards.site import CONSOLE, Site
 from shadow.metrics.catalogue import CATALOGUE
 from tests.observability.live import Live
 
@@ -56,36 +58,38 @@ UNSEEN = [
 ]
 
 
-def links(panel: dict[str, Any]) -> list[str]:
-    config = panel.get("fieldConfig", {})
-    own = [value for each in config.get("overrides", ()) for value in each["properties"] if value["id"] == "links"]
-    all_links = [*(config.get("defaults", {}).get("links") or ()), *(link for each in own for link in each["value"])]
-    return [link["url"] for link in all_links]
+DOCUMENTS = {board.uid: document(board) for board in BOARDS}
+VARIABLES = {uid: frozenset(each["name"] for each in found["templating"]["list"]) for uid, found in DOCUMENTS.items()}
 
 
-def test_every_link_leads_to_a_dashboard() -> None:
-    known = {board.uid for board in BOARDS}
-    found = [url for board in BOARDS for panel in document(board)["panels"] for url in links(panel)]
-    assert found
-    assert {url.removeprefix("/d/").partition("?")[0] for url in found} <= known
+def test_every_link_leads_to_what_there_is_and_says_what_was_clicked(board: Board) -> None:
+    """To a dashboard or to the console's list of pairs, with labels that every series of the panel has."""
+    assert links.faults(document(board), VARIABLES, CONSOLE) == []
 
 
-def test_a_link_says_what_was_clicked_in_words_that_its_target_knows() -> None:
-    """From a cell to its slice: candidate, guardrail and slice go along; no variable that the target has not."""
-    variables = {board.uid: {each["name"] for each in document(board)["templating"]["list"]} for board in BOARDS}
-    carried = set()
+def test_from_a_panel_to_its_slice_and_to_its_pairs() -> None:
+    """Candidate, guardrail and slice go along; every panel of one candidate's cells leads to their pairs."""
+    found = [(panel, url) for each in DOCUMENTS.values() for panel in each["panels"] for url in links.links(panel)]
+    carried = {(urlsplit(url).path, name) for _, url in found for name in re.findall(r"[?&]([\w-]+)=", url)}
+    asked = {("/d/shadow-slices", f"var-{name}") for name in ("candidate", "guardrail", "slice")}
+    asked |= {("/pairs", name) for name in ("candidate", "guardrail", "slice", "failure", "measure")}
+    assert asked <= carried
+    leading = {panel["title"] for panel, url in found if url.startswith(f"{CONSOLE}/pairs?")}
+    cells = {
+        panel["title"]
+        for each in DOCUMENTS.values()
+        for panel in each["panels"]
+        if panel["type"] != "row" and all({"candidate", "guardrail"} <= kept(t["expr"]) for t in panel["targets"])
+    }
+    assert cells
+    assert cells <= leading
+
+
+def test_links_begin_where_the_console_is() -> None:
     for board in BOARDS:
-        for panel in document(board)["panels"]:
-            for url in links(panel):
-                target = url.removeprefix("/d/").partition("?")[0]
-                names = set(re.findall(r"var-(\w+)=", url))
-                legends = "".join(each["legendFormat"] for each in panel["targets"])
-                rows = "".join(each["expr"] for each in panel["targets"]) if panel["type"] == "table" else ""
-                assert names <= variables[target], url
-                assert all(f"{{{{{name}}}}}" in legends or name in rows for name in names), url
-                carried |= {(target, name) for name in names}
-    assert {("shadow-slices", name) for name in ("candidate", "guardrail", "slice")} <= carried
-    assert ("shadow-candidate", "candidate") in carried
+        found = document(board, Site(console="https://shadow.example/console"))
+        assert links.faults(found, VARIABLES, "https://shadow.example/console") == []
+        assert CONSOLE not in json.dumps(found)
 
 
 def test_every_dashboard_shows_what_changed_when_a_line_bends(board: Board) -> None:

@@ -11,12 +11,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from dashboards import links
 from dashboards.boards import BOARDS
 from dashboards.documents import document
 from dashboards.panels import Board
+from dashboards.site import Site
 from tests.fixtures.system import ROOT
 from tests.observability.deployment import GRAFANA, OWNERS, until
-from tests.observability.page import ALERT, FASTER, LEAKY, Drill, drill
+from tests.observability.page import ALERT, CARD, FASTER, LEAKY, Drill, drill
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -28,6 +30,9 @@ DECIDED = (
     "shadow_decision_timestamp_seconds",
 )
 """What the gate exports once it has taken its first look."""
+
+SILENT = ("Cells that fail",)
+"""Panels of what is wrong, which may have nothing to click on."""
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +89,35 @@ def test_a_slow_call_leads_to_its_trace(leak: Drill) -> None:
     assert arms == set(OWNERS)
     assert traces
     assert all(len(trace) == 32 and int(trace, 16) < 100_000 for trace in traces)
+
+
+def test_the_page_leads_to_the_replies_that_leaked(leak: Drill) -> None:
+    """From the alert to the list to the reply: the card's number stands there, and the leak is named."""
+    url = leak.page.alert["annotations"]["pairs_url"]
+    running = leak.deployment.console
+    assert url.startswith(f"{running.url}/pairs?")
+    found = running.get(url.removeprefix(running.url))
+    assert found.status == 200
+    assert '<b class="bad">pii_leak</b>' in found.text
+    pair = running.get(found.links("pair")[0])
+    assert pair.status == 200
+    assert CARD in pair.text
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
+def test_every_link_to_pairs_that_a_click_makes_has_rows(board: Board, leak: Drill) -> None:
+    """With the labels of the series that real exporters have now, as Grafana fills them in."""
+    running, live = leak.deployment.console, leak.deployment.live.again()
+    whole = document(board, Site(console=running.url))
+    for panel in whole["panels"]:
+        wanted = [url for url in links.links(panel) if url.startswith(running.url)]
+        clicked = [labels for target in panel.get("targets", ()) for labels in live.labels(whole, target)]
+        assert bool(wanted) <= bool(clicked) or panel["title"] in SILENT, f"{panel['title']}: nothing to click"
+        for url in {links.filled(url, labels) for url in wanted for labels in clicked}:
+            found = running.get(url.removeprefix(running.url))
+            assert (found.status, bool(found.links("pair"))) == (200, True), (
+                f"{panel['title']}: {url}\n{found.text[-400:]}"
+            )
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)

@@ -18,6 +18,7 @@ from dashboards.documents import document
 from dashboards.render import programs
 from dashboards.render.browser import Shot, Span, address, faults, look
 from dashboards.render.site import serving
+from dashboards.site import CONSOLE
 from tests.observability.live import MAY_BE_WELL, Live
 from tests.observability.story import STEP_S
 from tests.observability.test_seeded_faults import asks, defaults
@@ -98,13 +99,20 @@ def test_tables_have_their_headings_and_no_others(pages: Drawn) -> None:
 
 
 def test_links_are_filled_in(pages: Drawn) -> None:
-    """A link leads to a dashboard, with the candidate and the time, and no variable is left in it."""
+    """To a dashboard, with the candidate and the time, or to pairs; no variable is left, and none is of nothing."""
     found = [link for page in pages.values() for panel in page["panels"] for link in panel["links"]]
     assert any("var-candidate=flaky" in link for link in found)
+    pairs = {link for link in found if link.startswith(f"{CONSOLE}/pairs?")}
+    asked = {name for link in pairs for name in re.findall(r"[?&](\w+)=", link)}
+    assert asked == {"candidate", "guardrail", "slice", "failure", "measure"}
+    assert any("&slice=all%20traffic" in link for link in pairs)
+    assert any("&slice=language%3Dde" in link for link in pairs)
     for link in found:
-        assert re.match(r"/d/shadow-\w+\?var-cluster=ci&", link), link
         assert "$" not in link
-        assert "from=" in link
+        assert not re.search(r"=(&|$)", link.partition("from=")[0])
+        if link not in pairs:
+            assert re.match(r"/d/shadow-\w+\?var-cluster=ci&", link), link
+            assert "from=" in link
 
 
 FAULTS: dict[str, Callable[[dict[str, Any]], object]] = {

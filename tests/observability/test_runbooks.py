@@ -9,7 +9,9 @@ import click
 import pytest
 
 from dashboards import alerts, check, rules
+from dashboards.panels import ASKED
 from dashboards.site import RUNBOOKS
+from shadow.addresses import SERVED
 from shadow.cli import main as shadow_command
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +64,24 @@ def known(command: click.Command, words: list[str]) -> None:
         command, words = found, words[1:]
     options = {name for parameter in command.params for name in parameter.opts}
     assert {word for word in words if word.startswith("--")} <= options, words
+
+
+def pages(text: str) -> list[tuple[str, set[str]]]:
+    """The console's pages that a text names, with their parameters."""
+    return [(path, set(re.findall(r"(\w+)=", query))) for path, query in re.findall(r"`(/pairs?)\?([^`]*)`", text)]
+
+
+def test_the_consoles_pages_are_those_that_it_serves(book: str) -> None:
+    assert [each for each in pages(book) if not each[1] <= set(SERVED[each[0]])] == []
+
+
+def test_the_runbooks_of_alerts_that_lead_to_pairs_name_their_list() -> None:
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in FILES}
+    leading = {each.name: {ASKED[name] for name in each.pairs} for each in alerts.CANDIDATES if "kind" in each.pairs
+               or "measure" in each.pairs}  # fmt: skip
+    assert leading
+    for name, asked in leading.items():
+        assert ("/pairs", asked) in pages(texts[name])
 
 
 def test_a_command_that_is_not_there_is_noticed() -> None:

@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 import yaml
 
-from dashboards import check, rules
+from dashboards import check, links, rules
 from dashboards.boards import BOARDS
 from dashboards.build import GENERATED
 from dashboards.documents import document
 from dashboards.limits import thresholds
+from dashboards.site import CONSOLE
 from tests.fixtures import prometheus
 from tests.observability.alert_cases import CASES
 from tests.observability.live import Live
+from tests.observability.test_dashboards import VARIABLES
 from tests.observability.test_rules import cases_of, promtool, written
 
 RECORDED = check.recorded_labels(rules.groups())
@@ -106,6 +108,56 @@ def test_a_fault_in_a_dashboard_is_noticed(fault: str, live: Live) -> None:
     board = document(BY_UID["shadow-candidate"])
     FAULTS[fault](board)
     assert check.dashboard(board, RECORDED, LIMITS) or live.faults(board)
+
+
+def linked(title: str, old: str, new: str) -> Change:
+    """Another address in the links of a panel."""
+
+    def change(board: dict[str, Any]) -> None:
+        found = panel(title)(board)
+        own = [
+            each for part in found["fieldConfig"]["overrides"] for each in part["properties"] if each["id"] == "links"
+        ]
+        all_links = [
+            *(found["fieldConfig"]["defaults"].get("links") or ()),
+            *(one for each in own for one in each["value"]),
+        ]
+        changed = [link for link in all_links if old in link["url"]]
+        assert changed
+        for link in changed:
+            link["url"] = link["url"].replace(old, new)
+
+    return change
+
+
+LINK_FAULTS: dict[str, Change] = {
+    "a dashboard that there is not": linked("Guardrails", "/d/shadow-slices", "/d/shadow-slice"),
+    "a variable that its target has not": linked("Guardrails", "var-guardrail", "var-guardrails"),
+    "a path that the console does not serve": linked("Guardrails", "/pairs?", "/pair-list?"),
+    "a parameter that the page does not take": linked("Guardrails", "&guardrail=", "&rail="),
+    "another console": linked("Guardrails", CONSOLE, "http://127.0.0.1:1"),
+    "a slice that the panel does not carry": linked(
+        "Guardrails", "${__field.labels.guardrail}", "${__field.labels.guardrail}&slice=${__field.labels.slice}"
+    ),
+    "a slice that the rows do not carry": linked(
+        "Guardrails with bounds", "&guardrail=", "&slice=${__data.fields.slice}&guardrail="
+    ),
+    "a guardrail that is summed away": asks("Guardrails with bounds", "max by (candidate, guardrail)",
+                                            "max by (candidate)"),
+    "a guardrail for a measure": linked("Divergence above the noise floor", "&measure=", "&guardrail="),
+    "rows that are labels": linked("Worst slices", "__data.fields.slice", "__field.labels.slice"),
+    "nobody's pairs": linked("Critical failures", "candidate=${__field.labels.candidate}&", ""),
+    "all that there is": linked("Worst slices", "${__data.fields.slice}", "$slice"),
+    "two orders at once": linked("Critical failures", "&failure=", "&measure=${__field.labels.kind}&failure="),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", LINK_FAULTS)
+def test_a_fault_in_a_link_is_noticed(fault: str) -> None:
+    board = document(BY_UID["shadow-candidate"])
+    assert links.faults(board, VARIABLES, CONSOLE) == []
+    LINK_FAULTS[fault](board)
+    assert links.faults(board, VARIABLES, CONSOLE)
 
 
 def replaced(name: str, old: str, new: str) -> Change:

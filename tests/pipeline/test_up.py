@@ -222,6 +222,45 @@ def test_it_runs_shows_itself_mends_itself_and_stops(make_up):
     assert "Traceback" not in "\n".join(up.lines())
 
 
+def test_the_console_is_one_more_part_where_it_is_wanted(make_up):
+    """It serves; the doctor looks at it; killed, it is started again; it stops with all others."""
+    [port] = free_ports(1)
+    up = make_up(console={"port": port, "up": True})
+    up.start()
+    up.await_members()
+    up.until(lambda: serves(port))
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as response:
+        assert "better" in response.read().decode()
+    [found] = [each for each in up.ask("doctor", "--json")["findings"] if each["check"] == "process console"]
+    assert found["status"] == "ok"
+    [process] = [each for each in up.children() if "console" in each.cmdline()]
+    process.kill()
+    up.until(lambda: up.said("part_died"))
+    up.until(lambda: serves(port))
+    children = up.children()
+    up.process.terminate()
+    assert up.ended() == 0
+    assert not [each for each in children if each.is_running()]
+
+
+def serves(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as response:
+            return bool(response.read() == b"ok\n")
+    except OSError:
+        return False
+
+
+def test_a_taken_console_port_is_named(make_up):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        up = make_up(console={"port": port, "up": True})
+        up.start()
+        assert up.ended() == 1
+    assert f"port {port} on 127.0.0.1 cannot be used" in "\n".join(up.lines())
+    assert up.lines()[-1].startswith("Error: console ended with exit code 2")
+
+
 def test_its_parts_die_with_it(make_up):
     """kill -9 of ``shadow up`` alone: the kernel ends broker and consumers."""
     up = make_up()

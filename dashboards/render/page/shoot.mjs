@@ -1,5 +1,6 @@
-// Opens pages in Chromium and says what is on them. Reads from standard input {chromium, pages: [{url, png?, width}]},
-// writes one line of JSON for each page: {url, error, complaints, panels: [{title, kind, state, error, text, links}]}.
+// Opens pages in Chromium and says what is on them. Reads from standard input {chromium, pages: [{url, png?, width, plain, whole}]},
+// writes one line of JSON for each page: {url, error, complaints, panels: [{title, kind, state, error, text, links}]};
+// of a plain page also what it asked for, what the browser said of it, and its text: {requests, said, text}.
 import { chromium } from 'playwright-core';
 
 const { chromium: executablePath, pages } = JSON.parse(await new Response(process.stdin).text());
@@ -13,10 +14,14 @@ try {
   await browser.close();
 }
 
-async function seen({ url, png, width, plain }) {
+async function seen({ url, png, width, plain, whole }) {
   const page = await browser.newPage({ viewport: { width, height: 900 }, reducedMotion: 'reduce' });
   const complaints = [];
+  const requests = [];
+  const said = [];
   page.on('pageerror', (error) => complaints.push(String(error)));
+  page.on('request', (request) => requests.push(request.url()));
+  page.on('console', (message) => said.push(message.text()));
   await page.goto(url);
   if (!plain) {
     await page.waitForFunction(() => document.body.dataset.state !== 'loading', null, { timeout: 60_000 });
@@ -37,8 +42,9 @@ async function seen({ url, png, width, plain }) {
     })),
   }));
   if (png) {
-    await page.screenshot({ path: png, fullPage: true });
+    await page.screenshot({ path: png, fullPage: whole });
   }
+  const more = plain ? { requests, said, text: await page.evaluate(() => document.body.innerText) } : {};
   await page.close();
-  return { url, complaints, ...found };
+  return { url, complaints, ...found, ...more };
 }

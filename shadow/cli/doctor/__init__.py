@@ -85,6 +85,10 @@ class Asked:
         """How to call the command again with this configuration."""
         return f"shadow --config {self.path}" if self.path else "shadow"
 
+    def placed(self, wanted: Sequence[Wanted]) -> list[Wanted]:
+        """Processes where ``--process`` says they are."""
+        return [replace(each, address=self.places.get(each.name, each.address)) for each in wanted]
+
 
 def _place(given: str) -> tuple[str, str]:
     name, equals, address = given.partition("=")
@@ -102,13 +106,14 @@ def _findings(asked: Asked) -> Iterator[Finding]:
         for problem in error.problems:
             yield failed("configuration", problem, f"correct {asked.file}; then `{asked.shadow} check`")
         return
-    wanted = parts.wanted_processes(config, asked.path)
-    if unknown := set(asked.places) - {each.name for each in wanted}:
+    wanted, consoles = parts.wanted_processes(config, asked.path), parts.wanted_console(config)
+    if unknown := set(asked.places) - {each.name for each in (*wanted, *consoles)}:
         raise click.BadParameter(f"the configuration has no process {min(unknown)!r}", param_hint="--process")
     arms = ", ".join(arm.name for arm in config.arms) or "none"
     yield fine("configuration", f"{asked.file}: arms {arms}; broker {','.join(config.broker.bootstrap)}")
-    places = [replace(each, address=asked.places.get(each.name, each.address)) for each in wanted]
-    yield from run([Check(*each, asked.seconds) for each in _checks(asked, config, places)])
+    checks = [*_checks(asked, config, asked.placed(wanted))]
+    checks += [(f"process {each.name}", partial(parts.console, each), each.start) for each in asked.placed(consoles)]
+    yield from run([Check(*each, asked.seconds) for each in checks])
 
 
 def _checks(asked: Asked, config: Config, wanted: Sequence[Wanted]) -> Iterator[tuple[str, Look, str]]:

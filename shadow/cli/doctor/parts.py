@@ -114,9 +114,29 @@ def ledger(config: Config, shadow: str) -> list[Finding]:
     return findings
 
 
+def wanted_console(config: Config) -> list[processes.Wanted]:
+    """The console, if ``shadow up`` starts it."""
+    address = f"{_reached(config.console.host)}:{config.console.port}"
+    started = processes.Wanted("console", address, "start it: `shadow console`, or all parts: `shadow up`")
+    return [started] if config.console.up else []
+
+
+def console(wanted: processes.Wanted) -> list[Finding]:
+    """Whether it answers."""
+    try:
+        answer = get(f"http://{wanted.address}/healthz")
+    except NoAnswerError as error:
+        return [processes.on_silence(wanted, error.how, printable(str(error)))]
+    return [processes.on_console(wanted, answer.status, answer.body[:100].decode(errors="replace"))]
+
+
+def _reached(host: str) -> str:
+    return "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 (every address)
+
+
 def wanted_processes(config: Config, path: str | None) -> list[processes.Wanted]:
     """Where ``shadow up`` lets each process serve."""
-    host = "127.0.0.1" if config.metrics.host in {"0.0.0.0", "::"} else config.metrics.host  # noqa: S104 (every address)
+    host = _reached(config.metrics.host)
     arms = [arm.name for arm in config.arms]
     parts = consumer_parts(arms, judge=config.judge is not None, config=path, metrics_port=config.metrics.port)
     return [

@@ -117,12 +117,14 @@ export async function framesOf(panel: Panel, values: Values, span: Span): Promis
 
 /** Fills in variables in links and texts: the dashboard's, the time range, and the field at hand. */
 export function replacer(values: Values, span: Span): InterpolateFunction {
-  return (text, scoped) => {
+  return (text, scoped, format) => {
+    // of links, Grafana asks for values as they stand in an address (VariableFormatID.UriEncode)
+    const written = (value: string): string => (format === 'uriencode' ? encodeURIComponent(value) : value);
     const field: Field | undefined = scoped?.__dataContext?.value?.field;
     return filled(
       text
-        .replace(/\$\{__field\.labels\.(\w+)\}/g, (_, label) => field?.labels?.[label] ?? '')
-        .replace(/\$\{__data\.fields\.(\w+)\}/g, (_, name) => cell(scoped?.__dataContext?.value, name))
+        .replace(/\$\{__field\.labels\.(\w+)\}/g, (_, label) => written(field?.labels?.[label] ?? ''))
+        .replace(/\$\{__data\.fields\.(\w+)\}/g, (_, name) => written(cell(scoped?.__dataContext?.value, name)))
         .replaceAll('${__url_time_range}', `from=${span.from * 1000}&to=${span.to * 1000}`)
         .replace(/\$\{(\w+):queryparam\}/g, (_, name) =>
           (values[name] ?? []).map((value) => `var-${name}=${encodeURIComponent(value)}`).join('&')
