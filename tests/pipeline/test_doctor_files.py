@@ -43,3 +43,10 @@ def test_a_wrong_file_and_a_missing_plug_in_have_their_lines(tmp_path: Path) -> 
         True,
         True,
     )
+
+
+def test_a_configuration_that_is_not_there_is_to_be_written_or_named(tmp_path: Path) -> None:
+    file = tmp_path / "shadow.yaml"
+    examined(["--config", str(file), "doctor", "--json"]).says(
+        "configuration", "fail", "cannot be read", f"write {file}"
+    )

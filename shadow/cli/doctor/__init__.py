@@ -99,12 +99,16 @@ def _place(given: str) -> tuple[str, str]:
     return name, address
 
 
+def _correct(file: Path) -> str:
+    return f"correct {file}" if file.exists() else f"write {file} (README, Connect candidates), or name another file"
+
+
 def _findings(asked: Asked) -> Iterator[Finding]:
     try:
         config = load(asked.path, environ=os.environ)
     except ConfigError as error:
         for problem in error.problems:
-            yield failed("configuration", problem, f"correct {asked.file}; then `{asked.shadow} check`")
+            yield failed("configuration", problem, f"{_correct(asked.file)}; then `{asked.shadow} check`")
         return
     wanted, consoles = parts.wanted_processes(config, asked.path), parts.wanted_console(config)
     if unknown := set(asked.places) - {each.name for each in (*wanted, *consoles)}:
