@@ -81,6 +81,7 @@ class Stream(ConsumerRebalanceListener):  # type: ignore[misc]
         self._group, self._topics = group, topics
         self._gained, self._losing = gained, losing
         self._committed_at = 0.0
+        self._turn = 0
         self._address = config.broker.bootstrap
         self._health = health
         self._rebalanced = metrics.counter("shadow_rebalances")
@@ -154,9 +155,12 @@ class Stream(ConsumerRebalanceListener):  # type: ignore[misc]
         return epoch, batch
 
     async def _at_hand(self, of_each: int, max_records: int) -> Batch:
-        """What has been fetched already, of each partition in turn."""
+        """What has been fetched already, of each partition in turn: where one read ends, the next begins."""
         batch: Batch = {}
-        for tp in self.consumer.assignment() - self.consumer.paused():
+        reading = sorted(self.consumer.assignment() - self.consumer.paused())
+        for _ in reading:
+            tp = reading[self._turn % len(reading)]
+            self._turn += 1
             batch |= await self.consumer.getmany(tp, max_records=of_each)
             if sum(map(len, batch.values())) + of_each > max_records:
                 break
