@@ -184,6 +184,7 @@ def test_the_words_of_an_alert_are_filled_in(tmp_path: Path) -> None:
             "runbook_url": "deploy/runbooks/ShadowCandidateFailing.md",
             "dashboard_url": "/d/shadow-candidate?var-candidate=c1",
             "panel_url": f"/d/shadow-candidate?viewPanel={FAILING_PANEL}&var-candidate=c1",
+            "pairs_url": f"{site.CONSOLE}/pairs?candidate=c1",
         },
     }
     alert = {"eval_time": "2h", "alertname": "ShadowCandidateFailing", "exp_alerts": [expected]}
