@@ -33,7 +33,7 @@ MOST_PLANNED: Final = 20_000
 
 
 class DisorderError(Exception):
-    """A row is dated before a look that was taken without it: read the ledger anew, from the beginning."""
+    """A row is dated before a look that was taken without it: read the ledger again, from the beginning."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,7 +162,7 @@ class Gate(Section):
         0.01, description="Chance that the sentinel (control against production) ever gives a false alarm."
     )
     sentinel_since: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
-        None, description="Unix seconds: it does not watch what closed earlier. To be set once an alarm is mended."
+        None, description="Unix seconds: it does not watch what closed earlier. Set it once an alarm's cause is fixed."
     )
 
     @field_validator("guardrails")

@@ -41,7 +41,7 @@ class Alarmed:
         """In words that stay the same while it lasts."""
         return (
             f"sentinel: production asked again (control) fails {SAID[self.side]} often than production by "
-            f"{self.guardrail!r}: the instruments differ between the arms; mend that, then set gate.sentinel_since"
+            f"{self.guardrail!r}: the instruments differ between the arms; fix that, then set gate.sentinel_since"
         )
 
 
