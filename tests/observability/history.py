@@ -238,7 +238,7 @@ class Shadow:
         answer = reply(latency_s=1.0, time_to_first_token_s=0.25)
         for _ in range(SENT // 2):
             took_s = self.draw.lognormvariate(0, 0.4)
-            counts.production(answer.model_copy(update={"latency_s": took_s, "time_to_first_token_s": took_s / 4}))
+            counts.production([answer.model_copy(update={"latency_s": took_s, "time_to_first_token_s": took_s / 4})])
         counts.waiting(30, 20)
         for stage in ("join", "compare", "deliver"):
             counts.passed(stage, SENT, errors=int(self.draw.random() < 0.01))
