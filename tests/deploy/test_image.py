@@ -180,7 +180,7 @@ def test_a_process_answers_its_probes_while_nothing_else_is_there_and_ends_when_
     config = tmp_path / "shadow.yaml"
     config.write_text(
         text.replace("kafka:9092", f"127.0.0.1:{nobody}").replace("@postgres/", f"@127.0.0.1:{nobody}/")
-        .replace("host: 0.0.0.0", f"host: 127.0.0.1, gate_port: {gate}")
+        .replace("metrics: {host: 0.0.0.0}", f"metrics: {{host: 127.0.0.1, gate_port: {gate}}}")
     )  # fmt: skip
     command = as_in_the_image(installed, "python", "-m", "consumers", consumer, "--metrics-port", str(metrics))
     env = {**environment(installed), "SHADOW_CONFIG": str(config)}
