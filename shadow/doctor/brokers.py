@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -30,8 +31,8 @@ SLOW_S: Final = 2.0
 LATE_S: Final = 300.0
 """A group that is so far behind fails; the alert ``ShadowLagGrowing`` fires there too."""
 
-LOGIN: Final = "$SHADOW_"
-"""What an error names that is about logging in: variables."""
+LOGIN: Final = re.compile(r"\$SHADOW_(?!BROKER_URL)")
+"""What an error names that is about logging in: variables, besides the one of the address."""
 
 OLDEST: Final = (3, 9)
 """Of Kafka, what the shadow is tried with."""
@@ -94,7 +95,7 @@ def on_address(address: str, found: Cluster) -> Finding:
 
 def no_answer(address: str, why: str, config: Config) -> Finding:
     """Nobody answers there, for that reason; or he does not let this client in, and the reason names the variables."""
-    if LOGIN in why:
+    if LOGIN.search(why):
         return failed(f"broker {address}", why, "set them where this command and each process is started")
     remedy = (
         "start it: `shadow up` (all parts) or `shadow broker`"
