@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from dashboards.limits import BURNS, burn_limit
+from shadow.addresses import ALL_TRAFFIC
 from shadow.metrics.labels import ALL
 
 WIDTH: Final = 24
@@ -170,7 +171,7 @@ def burning(objective: str, *, fine: str = GREEN) -> list[Step]:
 
 def named(expression: str) -> str:
     """The same with the slice of all traffic called so."""
-    return f'label_replace({expression}, "slice", "all traffic", "slice", "{ALL}")'
+    return f'label_replace({expression}, "slice", "{ALL_TRAFFIC}", "slice", "{ALL}")'
 
 
 def drawn(value: float) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urlencode
 
+from shadow.metrics.labels import ALL
+
 HOME: Final = "/"
 PAIRS: Final = "/pairs"
 PAIR: Final = "/pair"
@@ -27,7 +29,7 @@ ONE_OF: Final = ("guardrail", "failure", "measure")
 ALL_TRAFFIC: Final = "all traffic"
 """What dashboards call the slice of every turn."""
 
-EVERY_TURN: Final = frozenset({"", ALL_TRAFFIC, "__all__"})
+EVERY_TURN: Final = frozenset({"", ALL_TRAFFIC, ALL})
 """Values of ``slice`` that leave nothing out."""
 
 

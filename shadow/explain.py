@@ -122,6 +122,22 @@ def explain(
     }
 
 
+def figures(side: dict[str, Any]) -> dict[str, str]:
+    """A side's figures for people, by name: of ``production`` or ``candidate`` as :func:`explain` gives them."""
+    return {
+        "latency": number(side["latency_s"], " s"),
+        "first token": number(side["time_to_first_token_s"], " s"),
+        "cost": number(side["cost_usd"], " USD"),
+        "tokens": f"{number(side['input_tokens'])} in, {number(side['output_tokens'])} out",
+        "attempts": number(side["attempts"]),
+    }
+
+
+def number(value: float | None, unit: str = "") -> str:
+    """A number for people; no data is not 0."""
+    return "no data" if value is None else f"{value:.4g}{unit}"
+
+
 def _chosen(
     ledger: Reading, rows: list[Comparison], turn_id: str, arm: str, revision: str | None
 ) -> tuple[Comparison, list[str]]:

@@ -13,7 +13,7 @@ from rich.text import Text
 from shadow import plugins
 from shadow.cli.root import Unavailable, configuration
 from shadow.dead_letters import printable
-from shadow.explain import UnknownPairError
+from shadow.explain import UnknownPairError, figures
 from shadow.explain import explain as explained
 from shadow.ledger import Ledger, LedgerError
 
@@ -72,11 +72,7 @@ def _sides(found: dict[str, Any]) -> Table:
         "said": [_words(side["said"]) for side in sides],
         "tool calls": [_calls(side["said"]) for side in sides],
         "failures": [_failures(side) for side in sides],
-        "latency": [_number(side["latency_s"], " s") for side in sides],
-        "first token": [_number(side["time_to_first_token_s"], " s") for side in sides],
-        "cost": [_number(side["cost_usd"], " USD") for side in sides],
-        "tokens": [f"{_number(side['input_tokens'])} in, {_number(side['output_tokens'])} out" for side in sides],
-        "attempts": [_number(side["attempts"]) for side in sides],
+        **{name: [figures(side)[name] for side in sides] for name in figures(sides[0])},
     }
     for name, cells in rows.items():
         if any(cells):
@@ -122,7 +118,3 @@ def _failures(side: dict[str, Any]) -> str:
     lines = [f"{one['kind']}: {one['cause']}" if one["cause"] else one["kind"] for one in side["failures"]]
     lines += [f"{name}: the detector broke" for name in side["detectors_broken"]]
     return "\n".join(map(printable, lines)) or "none"
-
-
-def _number(value: float | None, unit: str = "") -> str:
-    return "no data" if value is None else f"{value:.4g}{unit}"

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Final
 
 from shadow import __version__, markup
-from shadow.addresses import HOME, PAIRS, address
+from shadow.addresses import ALL_TRAFFIC, HOME, PAIRS, address
 from shadow.config import Config
 from shadow.console.asked import RefusedError
 from shadow.markup import visible
@@ -91,7 +91,7 @@ def chooser(config: Config, slices: Collection[str], candidate: str, chosen: Map
         _select(
             "guardrail", "worst by", [("", "failures, then divergence"), *_same(guardrails)], chosen.get("guardrail")
         ),
-        _select("slice", "slice", [("", "all traffic"), *_same(sorted(slices))], chosen.get("slice")),
+        _select("slice", "slice", [("", ALL_TRAFFIC), *_same(sorted(slices))], chosen.get("slice")),
     )
     return f'<form action="{address(PAIRS)}">{"".join(fields)}<button>Show</button></form>'
 

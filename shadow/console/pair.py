@@ -10,6 +10,7 @@ from shadow import markup
 from shadow.addresses import PAIR, PAIRS, address
 from shadow.console.asked import Pair
 from shadow.console.frame import grid, link, page
+from shadow.explain import figures
 from shadow.markup import visible, words
 
 ARGUMENTS: Final = 4_000
@@ -94,11 +95,7 @@ def _facts(found: Mapping[str, Any]) -> str:
     sides = (found["production"], found["candidate"])
     rows = {
         "failures": [_failures(side) for side in sides],
-        "latency": [_number(side["latency_s"], " s") for side in sides],
-        "first token": [_number(side["time_to_first_token_s"], " s") for side in sides],
-        "cost": [_number(side["cost_usd"], " USD") for side in sides],
-        "tokens": [f"{_number(side['input_tokens'])} in, {_number(side['output_tokens'])} out" for side in sides],
-        "attempts": [_number(side["attempts"]) for side in sides],
+        **{name: [figures(side)[name] for side in sides] for name in figures(sides[0])},
     }
     return grid(("", "production", found["arm"]), [(name, *cells) for name, cells in rows.items()])
 
@@ -155,7 +152,3 @@ def _judged(found: Mapping[str, Any]) -> str:
         return ""
     revision = escape(visible(found["evaluator_revision"] or "(unknown)"))
     return f'<p class="quiet">Judged by evaluator {revision}, which is not today\'s configuration.</p>'
-
-
-def _number(value: float | None, unit: str = "") -> str:
-    return "no data" if value is None else f"{value:.4g}{unit}"

@@ -10,12 +10,13 @@ import pytest
 from scipy.stats import mannwhitneyu
 
 from shadow.gate.plan import kl_inf
-from tests.statistics import rivals, runner, turns
+from tests.statistics import rivals, runner, turns, variants
 from tests.statistics.catalogue import catalogue, informative
 from tests.statistics.figures import Figure, Measured, median, share
 from tests.statistics.population import Population, groups, rates, sample_turns
+from tests.statistics.scenario import ALPHA, planned
 from tests.statistics.schedule import schedule
-from tests.statistics.vector import NEVER, cycle_ends
+from tests.statistics.vector import NEVER, Seen, cycle_ends, decide
 
 
 @pytest.mark.parametrize("icc", [0.0, 0.1, 0.3])
@@ -177,3 +178,18 @@ def test_a_missed_goal_says_so_and_chance_is_no_miss():
     assert share(np.array([5, NEVER, NEVER, 9])).value == 0.5
     assert share(np.array([5, NEVER, NEVER, 9]), by=6).value == 0.25
     assert median(np.array([5, NEVER, 9, 7])).value == 7
+
+
+def test_the_variant_with_the_gates_own_numbers_is_the_gate(monkeypatch):
+    """What the page says of others is said of the same rule with one number changed; and each of them changes it."""
+    monkeypatch.setattr(variants, "STREAMS", variants.ROWS)
+    variants._streams.cache_clear()
+    equal = Population(0.02, 0.02, 0.2)
+    ours = variants.Variant().looks(equal, 0.01, variants.USUAL)[0]
+    [(lengths, harm, _)] = variants._streams(equal, variants.USUAL, variants.OPEN)
+    looks = decide([Seen(planned(0.02, 0.2, 0.01), lengths.astype(int), harm.astype(int))], ALPHA)
+    assert ours.tolist() == looks.promote.tolist()
+    assert (ours != NEVER).any()
+    for other in ({"least": 900}, {"discordant": 90}, {"turn_alpha": 0.001}, {"misplanned": 4.0}):
+        assert variants.Variant(**other).looks(equal, 0.01, variants.USUAL)[0].tolist() != ours.tolist(), other
+    variants._streams.cache_clear()

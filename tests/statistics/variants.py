@@ -23,16 +23,16 @@ from shadow.gate.turn_weighted import LEAST_DISCORDANT
 from tests.statistics import report
 from tests.statistics.catalogue import BASE, HORIZON, MARGIN, USUAL, informative
 from tests.statistics.figures import Measured, mean_over, median, over, share
+from tests.statistics.goals import EXPIRES_AFTER
 from tests.statistics.population import Population
 from tests.statistics.scenario import ALPHA, harm_of
 from tests.statistics.schedule import OPEN, schedule
-from tests.statistics.vector import LEAST, NEVER, Cell, Seen, first, per_turn, turns_at
+from tests.statistics.vector import LEAST, Cell, Seen, first, per_turn, promotion, turns_at
 
 ROWS = 50
 STREAMS = 3_000
 RARE, RARE_MARGIN, RARE_ICC = 0.002, 0.002, 0.3
 CORRELATED = (0.1, 0.2, 0.3)
-EXPIRES_AFTER = 4
 BEFORE = ((0.25, 0.5, 1.0, 2.0), (0.15, 0.30, 0.40, 0.15))
 """The stakes and weights of STATISTICS, as they were."""
 
@@ -84,9 +84,8 @@ class Variant:
             cell.tuning.one_sided_rho,
             discordant=self.discordant,
         )
-        shown = np.maximum(first(bet & counts), first(summed & counts))
-        rejected = first(seen.log_reject >= -np.log(ALPHA))
-        look = np.where(shown < rejected, shown, NEVER)
+        legs = [first(bet & counts), first(summed & counts)]
+        look = promotion(legs, first(seen.log_reject >= -np.log(ALPHA)), None, turns.shape[1])
         return np.stack([look, turns_at(look, closing.astype(np.int64))])
 
 
