@@ -6,7 +6,7 @@ has a short timeout, and what the user can put right is a :class:`BrokerError` o
 
 from shadow.broker.connection import Partition, bounded, connect, wait_ready
 from shadow.broker.embedded import bound_to_parent, is_embedded, last_line, start_embedded
-from shadow.broker.errors import BrokerError, SecurityError
+from shadow.broker.errors import BrokerError, LoginError, SecurityError
 from shadow.broker.offsets import beginning_offsets, committed, end_offsets, lag, lags
 from shadow.broker.records import Headers, Stored, producer, publish, read
 from shadow.broker.security import security
@@ -17,6 +17,7 @@ __all__ = [
     "BrokerError",
     "HangsError",
     "Headers",
+    "LoginError",
     "Partition",
     "SecurityError",
     "Stored",

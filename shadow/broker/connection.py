@@ -19,7 +19,7 @@ from kafka.errors import (
 )
 from kafka.net.compat import KafkaNetClient
 
-from shadow.broker.errors import BrokerError
+from shadow.broker.errors import BrokerError, LoginError
 from shadow.broker.security import security
 from shadow.broker.timed import Bounded
 
@@ -94,7 +94,7 @@ def connect(kind: Callable[..., Any], bootstrap: Sequence[str], **settings: Any)
             net.close()
             net._net.stop()  # noqa: SLF001 (what the client's own close does)
         if isinstance(error, KafkaError) and (why := refusals.last):
-            raise BrokerError(
+            raise LoginError(
                 f"Kafka at {','.join(bootstrap)} does not let this client in ({why}): correct $SHADOW_BROKER_SECURITY "
                 f"and the variables that belong to it (docs/configuration.md)"
             ) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -30,9 +29,6 @@ SLOW_S: Final = 2.0
 
 LATE_S: Final = 300.0
 """A group that is so far behind fails; the alert ``ShadowLagGrowing`` fires there too."""
-
-LOGIN: Final = re.compile(r"\$SHADOW_(?!BROKER_URL)")
-"""What an error names that is about logging in: variables, besides the one of the address."""
 
 OLDEST: Final = (3, 9)
 """Of Kafka, what the shadow is tried with."""
@@ -93,9 +89,9 @@ def on_address(address: str, found: Cluster) -> Finding:
     return fine(check, says)
 
 
-def no_answer(address: str, why: str, config: Config) -> Finding:
-    """Nobody answers there, for that reason; or he does not let this client in, and the reason names the variables."""
-    if LOGIN.search(why):
+def no_answer(address: str, why: str, config: Config, *, login: bool = False) -> Finding:
+    """Nobody answers there, for that reason; ``login``: this client is not let in, and it names the variables."""
+    if login:
         return failed(f"broker {address}", why, "set them where this command and each process is started")
     remedy = (
         "start it: `shadow up` (all parts) or `shadow broker`"

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from shadow import broker
+from shadow.cli.doctor import parts
 from shadow.tap import Tap
-from tests.fixtures.brokers import free_ports, kafka
+from tests.fixtures.brokers import config_for, free_ports, kafka
 from tests.fixtures.system import ROOT, System, arm
 
 pytestmark = [pytest.mark.slow]
@@ -150,3 +151,18 @@ def test_what_keeps_it_out_is_one_line(
     assert said.startswith(f"Error: Kafka at {secured[address]} does not let this client in (")
     assert words in said
     assert SECRET not in said
+
+
+def test_the_doctor_tells_a_refused_login_from_a_broker_that_is_not_there(
+    secured: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is put right where the variables are set, the other by starting Kafka."""
+    for name, value in {**login(secured), "SHADOW_BROKER_PASSWORD": "wrong"}.items():
+        monkeypatch.setenv(name, value)
+    config = config_for(secured["sasl"])
+    for _ in range(5):
+        [finding] = parts.broker(config, secured["sasl"])
+        if "no answer" not in finding.says:  # as above
+            break
+    assert "does not let this client in" in finding.says
+    assert finding.remedy == "set them where this command and each process is started"

@@ -100,7 +100,7 @@ def test_an_old_kafka_and_a_slow_one_are_warnings() -> None:
 
 def test_who_is_not_let_in_is_told_of_variables_and_not_to_start_a_broker() -> None:
     refused = "Kafka at a:1 does not let this client in (bad password): correct $SHADOW_BROKER_SECURITY"
-    assert "where this command" in brokers.no_answer("a:1", refused, CONFIG).remedy
+    assert "where this command" in brokers.no_answer("a:1", refused, CONFIG, login=True).remedy
     assert "nc -vz a 1" in brokers.no_answer("a:1", "no answer", CONFIG).remedy
 
 

@@ -13,7 +13,7 @@ from typing import Final, Literal
 from shadow import __version__, plugins
 from shadow.adapters import AdapterConfigError, create
 from shadow.adapters.anthropic import VERSION
-from shadow.broker import BrokerError, look
+from shadow.broker import BrokerError, LoginError, look
 from shadow.cli.doctor.http import Answer, NoAnswerError, get
 from shadow.config import AnthropicAdapter, Arm, CallableAdapter, Config, HTTPAdapter, OpenAIAdapter, unsecret
 from shadow.dead_letters import printable
@@ -68,7 +68,7 @@ def broker(config: Config, address: str) -> list[Finding]:
     try:
         return [brokers.on_address(address, look.cluster(address))]
     except BrokerError as error:
-        return [brokers.no_answer(address, str(error), config)]
+        return [brokers.no_answer(address, str(error), config, login=isinstance(error, LoginError))]
 
 
 def topics(config: Config, shadow: str) -> list[Finding]:
