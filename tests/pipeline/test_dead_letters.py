@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from shadow.broker import ensure_topics, publish, read
+from shadow.broker import publish, read
 from shadow.cli import main
 from shadow.dead_letters import contents, letter, listing
 from shadow.topology import DEAD_LETTERS, TURNS
-from tests.fixtures.brokers import config_for
+from tests.fixtures.brokers import config_for, prepared
 
 NASTY = b'\x1b[2J\x1b]0;owned\x07{"turn_id": \xff\x00\r\n\xe2\x80\xae'
 ID = f"{TURNS}/1/5"
@@ -28,7 +28,7 @@ class Desk:
         self.file.write_text(
             f"version: 1\nproduction: {{owner: support, model: m}}\nbroker: {{url: '{bootstrap}', partitions: 3}}\n"
         )
-        ensure_topics(config_for(bootstrap))
+        prepared(config_for(bootstrap))
 
     def run(self, *arguments: str) -> Result:
         return CliRunner().invoke(main, ["--config", str(self.file), "dead-letters", *arguments])

@@ -31,7 +31,7 @@ from shadow.metrics.catalogue import BY_NAME, CATALOGUE
 from shadow.metrics.exporter import Metrics
 from shadow.processes import Part, Tree, environment
 from shadow.topology import TURNS
-from tests.fixtures.brokers import config_for, free_ports
+from tests.fixtures.brokers import config_for, free_ports, prepared
 from tests.fixtures.load import write_raw
 from tests.fixtures.system import ROOT, System, arm
 
@@ -43,9 +43,10 @@ class Probed(System):
 
     ports: dict[str, int]
 
-    def launch(self, name: str) -> None:
+    def launch(self, name: str, *program: str) -> None:
+        """Start a consumer, by ``program`` if that is given, which takes the arguments of ``consumers``."""
         kind, _, arm_name = name.partition("#")[0].partition(".")
-        command = [sys.executable, "-m", "consumers", kind, "--config", str(self.file)]
+        command = [sys.executable, *(program or ("-m", "consumers")), kind, "--config", str(self.file)]
         command += ["--metrics-port", str(self.ports[name])]
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
@@ -102,27 +103,42 @@ def families(text: str) -> set[str]:
     return {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE shadow_")}
 
 
+HELD = """
+import asyncio, pathlib, sys
+from aiokafka.consumer.fetcher import Fetcher
+
+async def wait(self, *given, real=Fetcher._proc_fetch_request, gate=pathlib.Path(sys.argv.pop(1))):
+    while not gate.exists():
+        await asyncio.sleep(0.05)
+    return await real(self, *given)
+
+Fetcher._proc_fetch_request = wait
+from consumers.__main__ import main
+sys.exit(main())
+"""
+"""A consumer that reads nothing until a file is there: its first argument."""
+
+
 def test_readiness_turns_with_what_happens(system: Probed, embedded: str) -> None:
     """Not before it has caught up; not while broker or ledger is away, or the process is stopped; and then again."""
     # a mirror that starts behind a backlog is not ready until it has read it
     write_raw([embedded], turns=600, rate=2_000, run="a", twice=False, garbage=False)
-    for name in PARTS:
+    *others, mirror = PARTS
+    for name in others:
         system.launch(name)
-    said: set[tuple[int, str]] = set()
-    while (200, "ok\n") not in said:
-        said.add(system.get(PARTS[-1], "/readyz"))
-        assert system.processes[PARTS[-1]].poll() is None, system.logs()
-    lines = {line for code, body in said if code == 503 for line in body.splitlines()}
-    assert any(line.startswith(("joining", "not caught up", "recovering", "start")) for line in lines), lines
+    system.launch(mirror, "-c", HELD, str(system.folder / "go on"))
+    system.until(mirror, lambda code, body: code == 503 and "not caught up: " in body)
+    (system.folder / "go on").touch()
+    system.ready(mirror)
     assert system.settled(turns=600).balanced
     system.ready()
     for name in PARTS:
         kind = name.partition(".")[0]
         expected = {each.name for each in CATALOGUE if kind in each.by}
         expected -= {"shadow_candidate_budget_usd"}  # this arm has none
-        found = families(system.get(name, "/metrics")[1])
         counters = {each for each in expected if BY_NAME[each].kind == "counter"}
-        assert found == {f"{each}_total" if each in counters else each for each in expected}
+        expected = {f"{each}_total" if each in counters else each for each in expected}
+        eventually(lambda: families(system.get(name, "/metrics")[1]), expected)  # noqa: B023 (asked here and now)
 
     # a process that is stopped does not answer; when it goes on it is as before, and nothing has ended it
     os.kill(system.processes["comparator"].pid, signal.SIGSTOP)
@@ -131,12 +147,13 @@ def test_readiness_turns_with_what_happens(system: Probed, embedded: str) -> Non
     system.ready("comparator")
 
     # the ledger is locked
-    holder = sqlite3.connect(system.folder / "ledger.db", isolation_level=None)
+    holder = sqlite3.connect(system.folder / "ledger.db", isolation_level=None, timeout=60)
     holder.execute("BEGIN IMMEDIATE")
     write_raw([embedded], turns=20, rate=200, run="b", twice=False, garbage=False)
-    assert "ledger: " in system.until("recorder", lambda code, _: code == 503)
+    system.until("recorder", lambda code, body: code == 503 and "ledger: " in body)
     assert system.get("recorder", "/healthz") == (200, "ok\n")
-    assert system.get("comparator", "/readyz")[0] == 200
+    system.ready("comparator")
+    assert system.get("recorder", "/readyz")[0] == 503
     holder.execute("ROLLBACK")
     holder.close()
     system.ready("recorder")
@@ -146,7 +163,7 @@ def test_readiness_turns_with_what_happens(system: Probed, embedded: str) -> Non
     stopped.suspend()
     try:
         for name in PARTS:
-            assert "broker: " in system.until(name, lambda code, body: code == 503 and "broker" in body)
+            system.until(name, lambda code, body: code == 503 and "broker: " in body)
             assert system.get(name, "/healthz") == (200, "ok\n")
     finally:
         stopped.resume()
@@ -159,8 +176,6 @@ DEAF = """
 import asyncio, pathlib, sys
 from aiokafka.consumer.fetcher import Fetcher
 from consumers import progress
-from consumers.comparator import TOPICS
-progress.STALL_S = progress.SILENT_S = 1.0
 heard = 0
 
 async def fall_silent(self, *given, real=Fetcher._proc_fetch_request):
@@ -170,10 +185,17 @@ async def fall_silent(self, *given, real=Fetcher._proc_fetch_request):
         await asyncio.sleep(3600)
     return await real(self, *given)
 
-_, config, port, marker = sys.argv
-if not pathlib.Path(marker).exists():  # once: who is started again hears
+async def when_seen(self, consumer, real=progress.Progress._ask):
+    while self._waiting and not pathlib.Path(seen).exists():  # it says that it is stalled; now it would end
+        await asyncio.sleep(0.05)
+    await real(self, consumer)
+
+_, config, port, marker, seen = sys.argv
+if not pathlib.Path(marker).exists():  # once: who is started again hears, and has the patience of the real one
     pathlib.Path(marker).touch()
+    progress.STALL_S = progress.SILENT_S = 1.0
     Fetcher._proc_fetch_request = fall_silent
+    progress.Progress._ask = when_seen
 from consumers.__main__ import main
 sys.argv = ["consumers", "comparator", "--config", config, "--metrics-port", port]
 sys.exit(main())
@@ -189,19 +211,20 @@ def test_a_process_that_stands_still_is_started_again_and_nothing_is_lost(system
     system.launch(PARTS[-1])
     command = [sys.executable, "-W", "ignore", "-c", DEAF, str(system.file), str(system.ports["comparator"])]
     tree = Tree(environ=environment(), logs=system.folder)
-    tree.start(Part("deaf", [*command, str(system.folder / "was deaf")]))
-    said: set[str] = set()
+    seen = system.folder / "seen to be stalled"
+    tree.start(Part("deaf", [*command, str(system.folder / "was deaf"), str(seen)]))
     restarts: list[str] = []
-    written, deadline = 0, time.monotonic() + 120
+    written, deadline = 0, time.monotonic() + 150
     try:
         while not restarts:
             written += write_turns(embedded, f"at{written}")
-            said.add(system.get("comparator", "/readyz")[1])
+            if "stalled: " in system.get("comparator", "/readyz")[1]:
+                seen.touch()
             restarts += tree.check()
             assert time.monotonic() < deadline, (system.folder / "deaf.log").read_text()
             time.sleep(0.2)
         assert "deaf ended with exit code 1" in restarts[0]
-        assert any("stalled: " in each for each in said), said
+        assert seen.exists(), "it ended and had not said why"
         assert "stands_still" in (system.folder / "deaf.log").read_text()
         system.until("comparator", lambda code, _: code == 200)
         written += write_turns(embedded, "after")
@@ -229,20 +252,24 @@ def test_a_partition_that_another_process_has_taken_is_exported_by_it_alone(syst
     system.launch("comparator")
     write_turns(embedded, "a")
     every = {(str(number), topic) for number in range(4) for topic in TOPICS}
-    eventually(lambda: owned(system, "comparator") == every)
+    eventually(lambda: owned(system, "comparator"), every)
     system.launch("comparator#2")
-    eventually(lambda: bool(owned(system, "comparator#2")))
-    first, second = owned(system, "comparator"), owned(system, "comparator#2")
-    assert first | second == every
-    assert not first & second
+
+    def shared() -> tuple[bool, bool, set[tuple[str, str]], set[tuple[str, str]]]:
+        first, second = owned(system, "comparator"), owned(system, "comparator#2")
+        return bool(first), bool(second), first | second, first & second
+
+    # Waited for: while the group joins again nobody owns a partition, and nobody says where it stands.
+    eventually(shared, (True, True, every, set()))
     system.stop("comparator#2")
-    eventually(lambda: owned(system, "comparator") == every)
+    eventually(lambda: owned(system, "comparator"), every)
 
 
-def eventually(true: Callable[[], bool], timeout_s: float = 60) -> None:
+def eventually(found: Callable[[], object], wanted: object, timeout_s: float = 120) -> None:
+    """Wait until what is found is what is wanted."""
     deadline = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline
+    while (now := found()) != wanted:
+        assert time.monotonic() < deadline, f"{now}, not {wanted}"
         time.sleep(0.2)
 
 
@@ -252,7 +279,7 @@ async def test_a_stream_that_stands_still_is_noticed_and_ended(embedded: str, mo
     monkeypatch.setattr(progress, "SILENT_S", 1.0)
     monkeypatch.setattr(progress, "LOOK_S", 0.2)
     config, health = config_for(embedded), Health()
-    await asyncio.to_thread(broker.ensure_topics, config)
+    await asyncio.to_thread(prepared, config)
 
     async def nothing(_: set[int]) -> None:
         return
@@ -266,8 +293,16 @@ async def test_a_stream_that_stands_still_is_noticed_and_ended(embedded: str, mo
         await until(lambda: health.why_not_ready() == [])
         await asyncio.sleep(3)
         assert not watch.done()  # quiet is not stalled
+        stands_still = asyncio.Event()
+
+        async def never(*_: object) -> bool:
+            stands_still.set()
+            with suppress(asyncio.CancelledError):  # the client's own stop
+                await asyncio.Event().wait()
+            return False
+
         stream.consumer._fetcher._proc_fetch_request = never  # the client stands still, without an error
-        await asyncio.sleep(1)  # the fetch under way comes to its end
+        await asyncio.wait_for(stands_still.wait(), 90)  # the fetch before, of the one node, has come to its end
         await asyncio.to_thread(publish, config.broker.bootstrap)
         await until(lambda: any(line.startswith("stalled: ") for line in health.why_not_ready()))
         with pytest.raises(StalledError, match="records wait"):
@@ -277,12 +312,6 @@ async def test_a_stream_that_stands_still_is_noticed_and_ended(embedded: str, mo
         watch.cancel()
         await asyncio.gather(reading, watch, return_exceptions=True)
         await stream.stop()
-
-
-async def never(*_: object) -> bool:
-    with suppress(asyncio.CancelledError):  # the client's own stop
-        await asyncio.Event().wait()
-    return False
 
 
 def publish(bootstrap: list[str]) -> None:

@@ -106,7 +106,7 @@ def test_every_turn_is_in_the_ledger_through_tls_and_a_login(
                 words = [{"role": "user", "content": f"question {number}"}]
                 with tap.call(conversation_id=f"c{number}", turn_index=0, messages=words) as call:
                     call.reply("an answer")
-            assert tap.flush(30)
+            assert tap.flush(90)
         report = system.settled(turns=TURNS)
     finally:
         system.close()
@@ -115,13 +115,19 @@ def test_every_turn_is_in_the_ledger_through_tls_and_a_login(
 
 
 def topics(folder: Path, address: str, environ: dict[str, str]) -> tuple[int, str]:
-    """``shadow topics`` as a process of its own: exit code, and what it said."""
+    """``shadow topics`` as a process of its own: exit code, and what it said.
+
+    Asked again where a busy machine does not come as far as the login within the five seconds of a question.
+    """
     file = folder / "shadow.yaml"
     file.write_text(f"version: 1\nproduction: {{owner: o, model: m}}\nbroker: {{url: '{address}', partitions: 4}}\n")
     command = [sys.executable, "-m", "shadow.cli", "--config", str(file), "topics"]
-    result = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **environ}, capture_output=True, text=True, check=False, timeout=60
-    )
+    for _ in range(5):
+        result = subprocess.run(
+            command, cwd=ROOT, env={**os.environ, **environ}, capture_output=True, text=True, check=False, timeout=150
+        )
+        if "no answer" not in result.stderr:
+            break
     return result.returncode, result.stderr if result.returncode else result.stdout
 
 
@@ -142,10 +148,7 @@ def test_a_certificate_is_a_login_too(secured: dict[str, str], tmp_path: Path) -
 def test_what_keeps_it_out_is_one_line(
     secured: dict[str, str], tmp_path: Path, address: str, variables: dict[str, str], words: str
 ) -> None:
-    for _ in range(5):
-        code, said = topics(tmp_path, secured[address], login(secured, **variables))
-        if "no answer" not in said:  # else a busy machine did not come as far as the login within the five seconds
-            break
+    code, said = topics(tmp_path, secured[address], login(secured, **variables))
     assert code == 1
     assert said.count("\n") == 1, said
     assert said.startswith(f"Error: Kafka at {secured[address]} does not let this client in (")
@@ -162,7 +165,7 @@ def test_the_doctor_tells_a_refused_login_from_a_broker_that_is_not_there(
     config = config_for(secured["sasl"])
     for _ in range(5):
         [finding] = parts.broker(config, secured["sasl"])
-        if "no answer" not in finding.says:  # as above
+        if "no answer" not in finding.says:  # as in `topics`
             break
     assert "does not let this client in" in finding.says
     assert finding.remedy == "set them where this command and each process is started"

@@ -4,65 +4,108 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 
 from consumers.comparator import TOPICS
 from consumers.health import Health
 from consumers.stream import Stream
 from shadow import broker
+from shadow.config import Config
 from shadow.metrics.exporter import Metrics
 from shadow.topology import REPLIES, TURNS
-from tests.fixtures.brokers import config_for
+from tests.fixtures.brokers import config_for, prepared
 
 OF_EACH = 40
 
 
-async def nothing(_: set[int]) -> None:
-    """Partitions come and go."""
+async def publish_at_once(bootstrap: list[str], tp: TopicPartition, records: int) -> None:
+    """Write so many in one batch: one fetch brings them all, so that none of them is waited for later."""
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap, max_batch_size=100_000) as producer:
+        batch = producer.create_batch()
+        for _ in range(records):
+            assert batch.append(key=b"c", value=b"x", timestamp=None) is not None
+        await (await producer.send_batch(batch, tp.topic, partition=tp.partition))
+
+
+class Member:
+    """One member of a group; ``began`` is called whenever the group gives it partitions, as it may do again.
+
+    A machine that stalls for longer than a session lasts makes the group give them anew: reading then begins at the
+    last commit, which is the beginning here.
+    """
+
+    def __init__(self, config: Config, began: Callable[[], object] = lambda: None) -> None:
+        async def gained(_: set[int]) -> None:
+            began()
+
+        async def losing(_: set[int]) -> None:
+            """Nothing is under way."""
+
+        self.stream = Stream(
+            config, group="g", topics=TOPICS, gained=gained, losing=losing, health=Health(), metrics=Metrics("test")
+        )
+
+    async def read(self, max_records: int) -> dict[TopicPartition, list[Any]]:
+        """The records of the next read that has any; each partition's share is bounded."""
+        while True:
+            epoch, batch = await self.stream.read(max_records=max_records, of_each=OF_EACH)
+            async with self.stream.lock:
+                if batch := await self.stream.mine(epoch, batch):
+                    return batch
 
 
 async def test_no_partition_waits_until_others_have_been_read_to_their_end(embedded: str) -> None:
     """A read has room for two partitions, and six have more than they can give at once: each gets its turn."""
     config = config_for(embedded, partitions=3)
-    await asyncio.to_thread(broker.ensure_topics, config)
-    for topic in (REPLIES, TURNS):
-        records = [(str(number % 97).encode(), b"x", ()) for number in range(3_000)]
-        await asyncio.to_thread(broker.publish, config.broker.bootstrap, topic, records)
-    stream = Stream(
-        config, group="g", topics=TOPICS, gained=nothing, losing=nothing, health=Health(), metrics=Metrics("test")
-    )
-    await stream.start()
+    await asyncio.to_thread(prepared, config)
+    for tp in (TopicPartition(topic, number) for topic in (REPLIES, TURNS) for number in range(3)):
+        await publish_at_once(config.broker.bootstrap, tp, 1_000)
     seen: Counter[TopicPartition] = Counter()
+    later: Counter[TopicPartition] = Counter()
+    reads: list[None] = []
+
+    def begin() -> None:
+        for each in (seen, later, reads):
+            each.clear()
+
+    member = Member(config, begin)
+    await member.stream.start()
     try:
-        while len(seen) < 6:  # until each has been fetched once
-            seen.update((await stream.read(max_records=2 * OF_EACH, of_each=OF_EACH))[1].keys())
-        before = Counter(seen)
-        for _ in range(12):
-            seen.update((await stream.read(max_records=2 * OF_EACH, of_each=OF_EACH))[1].keys())
+        while len(reads) < 12:
+            batch = await member.read(2 * OF_EACH)
+            if len(seen) < 6:  # until each has been fetched once
+                seen.update(batch.keys())
+            else:
+                later.update(batch.keys())
+                reads.append(None)
     finally:
-        await stream.stop()
-    assert min((seen - before)[tp] for tp in before) >= 2
+        await member.stream.stop()
+    assert min(later[tp] for tp in seen) >= 2
 
 
 async def test_one_read_takes_a_share_of_each_partition_and_in_the_end_everything(embedded: str) -> None:
     """However much of one partition the broker hands out at once; in order, and nothing twice."""
     config = config_for(embedded, partitions=1)
-    await asyncio.to_thread(broker.ensure_topics, config)
+    await asyncio.to_thread(prepared, config)
     for topic, count in ((REPLIES, 900), (TURNS, 200)):
         records = [(b"c", str(number).encode(), ()) for number in range(count)]
         await asyncio.to_thread(broker.publish, config.broker.bootstrap, topic, records)
-    stream = Stream(
-        config, group="g", topics=TOPICS, gained=nothing, losing=nothing, health=Health(), metrics=Metrics("test")
-    )
-    await stream.start()
     found: dict[str, list[int]] = {REPLIES: [], TURNS: []}
+
+    def begin() -> None:
+        for each in found.values():
+            each.clear()
+
+    member = Member(config, begin)
+    await member.stream.start()
     try:
         while sum(map(len, found.values())) < 1_100:
-            _, batch = await stream.read(max_records=3_000, of_each=OF_EACH)
-            for tp, taken in batch.items():
+            for tp, taken in (await member.read(3_000)).items():
                 assert len(taken) <= OF_EACH
                 found[tp.topic] += [int(record.value) for record in taken]
     finally:
-        await stream.stop()
+        await member.stream.stop()
     assert found == {REPLIES: list(range(900)), TURNS: list(range(200))}

@@ -12,7 +12,6 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -24,28 +23,13 @@ from shadow import __version__
 from shadow.events import OUTCOME_KINDS
 from shadow.metrics.catalogue import CATALOGUE
 from shadow.tap import Tap
-from tests.fixtures.brokers import free_ports
+from tests.fixtures.brokers import free_ports, ports_in_a_row
 from tests.fixtures.system import ROOT, arm
 
 pytestmark = [pytest.mark.slow]
 
 PARTS = ("recorder", "comparator", "mirror.control", "mirror.better", "gate")
 TURNS = 12
-
-
-def ports_in_a_row(count: int) -> int:
-    """The first of so many free ports, one after the other."""
-    while True:
-        [first] = free_ports(1)
-        if first + count > 65_000:
-            continue
-        with ExitStack() as stack:
-            try:
-                for port in range(first, first + count):
-                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return first
 
 
 class Up:
@@ -86,12 +70,13 @@ class Up:
 
     def ask(self, *arguments: str) -> Any:
         """A command's JSON; its exit code must be 0."""
-        done = subprocess.run(**self.command(*arguments, capture_output=True, text=True, timeout=120), check=False)
+        done = subprocess.run(**self.command(*arguments, capture_output=True, text=True, timeout=240), check=False)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
     def lines(self) -> list[str]:
-        return self.log.read_text(errors="replace").splitlines()
+        """The log's lines, without one that is being written."""
+        return self.log.read_text(errors="replace").rpartition("\n")[0].splitlines()
 
     def said(self, event: str) -> list[dict[str, Any]]:
         """The log's lines of this event; every line of the log is JSON, but for a last error message."""
@@ -108,7 +93,12 @@ class Up:
         """Until comparator and mirrors own their partitions."""
         self.until(lambda: {line["process"] for line in self.said("partitions_assigned")} >= set(PARTS[1:-1]))
 
-    def ended(self, timeout_s: float = 120) -> int:
+    def await_ready(self) -> None:
+        """Until every part says that it does its work."""
+        for port in range(self.metrics, self.metrics + len(PARTS)):
+            self.until(lambda: serves(port, "/readyz"))  # noqa: B023 (asked here and now)
+
+    def ended(self, timeout_s: float = 200) -> int:
         assert self.process is not None
         return self.process.wait(timeout_s)
 
@@ -137,7 +127,7 @@ def make_up(tmp_path: Path) -> Iterator[Callable[..., Up]]:
             left = each.children()
             each.process.kill()
             each.process.wait()
-            psutil.wait_procs(left, 10)
+            psutil.wait_procs(left, 90)
 
 
 def talk(up: Up, run: str) -> None:
@@ -146,12 +136,12 @@ def talk(up: Up, run: str) -> None:
             message = [{"role": "user", "content": "Where is my order?"}]
             with tap.call(conversation_id=run, turn_index=index, messages=message) as call:
                 call.reply("On Tuesday.")
-        assert tap.flush(30)
+        assert tap.flush(90)
 
 
 def families(port: int) -> set[str]:
     """The names of the metric families that a part exports."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as response:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as response:
         text = response.read().decode()
     assert re.search(
         rf'^shadow_build_info\{{process="[a-z.]+",version="{re.escape(__version__)}"\}} 1.0$', text, re.MULTILINE
@@ -177,6 +167,7 @@ def test_it_runs_shows_itself_mends_itself_and_stops(make_up):
     talk(up, "first")
     report = up.ask("audit", "--wait", "90", "--json")
     assert (report["balanced"], report["in_flight"], report["turns"]) == (True, 0, TURNS)
+    up.await_ready()  # the gate too, which none of them waits for
 
     # metrics: each part on its own port, with names of the catalogue and no others
     known = {family.name + ("_total" if family.kind == "counter" else "") for family in CATALOGUE}
@@ -228,8 +219,9 @@ def test_the_console_is_one_more_part_where_it_is_wanted(make_up):
     up = make_up(console={"port": port, "up": True})
     up.start()
     up.await_members()
+    up.await_ready()  # else the doctor finds what has not begun yet
     up.until(lambda: serves(port))
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as response:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60) as response:
         assert "better" in response.read().decode()
     [found] = [each for each in up.ask("doctor", "--json")["findings"] if each["check"] == "process console"]
     assert found["status"] == "ok"
@@ -243,9 +235,9 @@ def test_the_console_is_one_more_part_where_it_is_wanted(make_up):
     assert not [each for each in children if each.is_running()]
 
 
-def serves(port: int) -> bool:
+def serves(port: int, path: str = "/healthz") -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as response:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as response:
             return bool(response.read() == b"ok\n")
     except OSError:
         return False
@@ -270,7 +262,7 @@ def test_its_parts_die_with_it(make_up):
     assert len(children) == len(PARTS) + 1
     up.process.send_signal(signal.SIGKILL)
     up.process.wait()
-    gone, left = psutil.wait_procs(children, 30)
+    gone, left = psutil.wait_procs(children, 90)
     assert not left
     assert len(gone) == len(children)
 
@@ -284,7 +276,7 @@ def test_it_can_be_stopped_before_it_is_up(make_up, moment):
     children = up.children()
     up.process.terminate()
     assert up.ended() in (0, -signal.SIGTERM)
-    _, left = psutil.wait_procs(children, 30)
+    _, left = psutil.wait_procs(children, 90)
     assert not left
 
 
