@@ -17,6 +17,7 @@ from shadow.events import Reply, decode
 from shadow.ledger import Ledger
 from shadow.tap import Tap
 from shadow.topology import ARM_REPLIES
+from tests.fixtures.brokers import patiently
 from tests.fixtures.system import ROOT, System, arm
 
 pytestmark = [pytest.mark.slow]
@@ -24,6 +25,12 @@ pytestmark = [pytest.mark.slow]
 ONE_BY_ONE_S = 0.1
 HEARD_WITHIN = 30
 """Turns, one every 0.1 s, of which the first may still go the old way: three times what is promised."""
+
+LATER = 10
+"""Turns that are said once the mirror has heard the command: none of them goes the old way."""
+
+ROUNDS = 3
+"""In one of so many a mirror must have heard in time: in another the machine may have held it up."""
 
 
 @pytest.fixture
@@ -42,10 +49,10 @@ def deployed(tmp_path: Path, broker: str, meter: Path) -> System:
     arms = [
         arm("control", "tests.fixtures.models:instant"),
         {**arm("better"), "adapter": metered},
-        {**arm("stuck", limits={"timeout_s": 60, "deadline_s": 60, "max_age_s": 20}), "adapter": hanging},
+        {**arm("stuck", limits={"timeout_s": 240, "deadline_s": 240, "max_age_s": 60}), "adapter": hanging},
     ]
     arms[2]["scope"] = {"tier": ["stuck"]}
-    return System(tmp_path, broker, arms, comparator={"join_window_s": 90})
+    return System(tmp_path, broker, arms, comparator={"join_window_s": 310})
 
 
 @pytest.fixture
@@ -77,9 +84,9 @@ def say(tap: Tap, conversation: str, turns: int, **fields: Any) -> None:
             call.reply("On Tuesday.")
 
 
-def say_one_by_one(tap: Tap, conversation: str, turns: int) -> None:
+def say_one_by_one(tap: Tap, conversation: str, turns: range) -> None:
     """As customers do: a command given meanwhile shows from one turn to the next."""
-    for index in range(turns):
+    for index in turns:
         tap.turn(conversation_id=conversation, turn_index=index, messages=[{"role": "user", "content": "And now?"}])
         tap.reply(conversation_id=conversation, turn_id=f"{conversation}:{index}", message="On Tuesday.")
         time.sleep(ONE_BY_ONE_S)
@@ -87,10 +94,12 @@ def say_one_by_one(tap: Tap, conversation: str, turns: int) -> None:
 
 def replies(system: System, name: str) -> dict[str, Reply]:
     """An arm's replies, by turn."""
-    found = (
-        decode(Reply, each.value, each.key) for each in kafka_client.read(system.config.broker.bootstrap, ARM_REPLIES)
-    )
-    return {each.turn_id: each for each in found if each.arm == name}
+
+    def found() -> Iterator[Reply]:
+        for each in kafka_client.read(system.config.broker.bootstrap, ARM_REPLIES):
+            yield decode(Reply, each.value, each.key)
+
+    return {each.turn_id: each for each in patiently(lambda: list(found())) if each.arm == name}
 
 
 def until(true: Callable[[], bool], system: System, timeout_s: float = 120) -> None:
@@ -100,42 +109,58 @@ def until(true: Callable[[], bool], system: System, timeout_s: float = 120) -> N
         time.sleep(0.1)
 
 
-def turns_over(asked: list[bool]) -> int:
-    """At which turn the answers changed, once and for good; fails if they went to and fro."""
-    changed = [index for index in range(1, len(asked)) if asked[index] != asked[index - 1]]
-    assert len(changed) <= 1, asked
-    return changed[0] if changed else 0
+def told(system: System, tap: Tap, conversation: str, state: str, *command: str) -> list[bool]:
+    """Give a command while a conversation goes on; which of its turns were shed."""
+    heard = said(system, state)
+    done = control(system, *command)
+    assert (done.returncode, done.stdout) == (0, f"better: {state}\n")
+    say_one_by_one(tap, conversation, range(HEARD_WITHIN))
+    until(lambda: said(system, state) > heard, system)
+    say_one_by_one(tap, conversation, range(HEARD_WITHIN, HEARD_WITHIN + LATER))
+    names = [f"{conversation}:{index}" for index in range(HEARD_WITHIN + LATER)]
+    until(lambda: replies(system, "better").keys() >= set(names), system)
+    found = replies(system, "better")
+    return [found[name].shed == "paused" for name in names]
+
+
+def said(system: System, state: str, name: str = "mirror.better") -> int:
+    """How often a mirror has written that it is in this state now."""
+    return system.log(name).replace("'", "").count(f"state={state}")
+
+
+def turns_over(shed: list[bool], *, to: bool) -> int:
+    """At which turn that began, for good; fails if it did not, or went to and fro."""
+    first = shed.index(to)
+    assert shed == [not to] * first + [to] * (len(shed) - first)
+    return first
 
 
 def test_pause_sheds_new_turns_and_resume_goes_on_each_within_about_a_second(system, meter):
     """While turns come one by one: from some turn on, and for good, all are shed; the ledger says why; others go on."""
     system.start("mirror.better")
     system.await_assigned("comparator", "mirror.better", "mirror.control")
+    shed: list[bool] = []
     with Tap(system.config.broker.bootstrap) as tap:
         say(tap, "before", 5)
         until(lambda: len(replies(system, "better")) == 5, system)
-        paused = control(system, "pause", "better", "--reason", "too dear", "--by", "ada")
-        assert (paused.returncode, paused.stdout) == (0, "better: paused\n")
-        say_one_by_one(tap, "paused", HEARD_WITHIN + 10)
-        assert control(system, "resume", "better").returncode == 0
-        say_one_by_one(tap, "resumed", HEARD_WITHIN + 10)
-    turns = 5 + 2 * (HEARD_WITHIN + 10)
+        for number in range(ROUNDS):
+            pause = ("pause", "better", "--reason", "too dear", "--by", "ada")
+            paused = told(system, tap, f"paused{number}", "paused", *pause)
+            resumed = told(system, tap, f"resumed{number}", "running", "resume", "better")
+            shed += paused + resumed
+            slowest = max(turns_over(paused, to=True), turns_over(resumed, to=False))
+            if slowest < HEARD_WITHIN:
+                break
+    assert slowest < HEARD_WITHIN
+    turns, count = 5 + len(shed), sum(shed)
     report = system.settled(turns=turns)
     assert report.balanced
-    found = replies(system, "better")
-    shed = {
-        run: [found[f"{run}:{n}"].shed == "paused" for n in range(HEARD_WITHIN + 10)] for run in ("paused", "resumed")
-    }
-    assert turns_over(shed["paused"]) <= HEARD_WITHIN
-    assert shed["paused"][-1]
-    assert turns_over(shed["resumed"]) <= HEARD_WITHIN
-    assert not shed["resumed"][-1]
-    count = sum(map(sum, shed.values()))
     assert report.arms["better"].outcomes == {"compared": turns - count, "shed": count}
     assert report.arms["control"].outcomes == {"compared": turns}
     with Ledger(system.config.ledger.url) as ledger:
         assert ledger.stats()["arms"]["better"]["reasons"] == {"paused": count}
     asked = set(meter.read_text().split())
+    found = replies(system, "better")
     assert not asked & {turn_id for turn_id, each in found.items() if each.shed}, "the model was asked all the same"
     assert "too dear" in system.log("mirror.better")
 
@@ -161,17 +186,17 @@ def test_a_pause_outlives_the_mirror_it_is_read_before_the_first_turn_is_sent(sy
 
 
 def test_kill_gives_up_the_calls_under_way(system, meter):
-    """Calls that would hang for a minute end at once as shed(paused); each turn has one reply; resume asks again."""
+    """Calls that would hang for minutes end at once as shed(paused); each turn has one reply; resume asks again."""
     system.start("mirror.stuck", "mirror.better")
     system.await_assigned("comparator", "mirror.stuck", "mirror.better", "mirror.control")
     with Tap(system.config.broker.bootstrap) as tap:
         say(tap, "hanging", 10, metadata={"tier": "stuck"})
         until(lambda: len(asked_to_hang(meter)) == 10, system)
         assert not replies(system, "stuck")
-        begun = time.monotonic()
         assert control(system, "kill", "stuck").returncode == 0
         until(lambda: len(replies(system, "stuck")) == 10, system)
-        assert time.monotonic() - begun < 30, "they ended by their time-out, not by the command"
+        ended = {each.shed for each in replies(system, "stuck").values()}
+        assert ended == {"paused"}, "they ended by their time-out, not by the command"
         say(tap, "killed", 5, metadata={"tier": "stuck"})
         report = system.settled(turns=15)
         assert report.balanced
@@ -179,10 +204,10 @@ def test_kill_gives_up_the_calls_under_way(system, meter):
         found = replies(system, "stuck")
         assert [found[f"hanging:{n}"].attempts for n in range(10)] == [1] * 10
         assert [found[f"killed:{n}"].attempts for n in range(5)] == [0] * 5
-        records = kafka_client.read(system.config.broker.bootstrap, ARM_REPLIES)
+        records = patiently(lambda: list(kafka_client.read(system.config.broker.bootstrap, ARM_REPLIES)))
         assert sum(json.loads(each.value)["arm"] == "stuck" for each in records) == 15
         assert control(system, "resume", "stuck").returncode == 0
-        until(lambda: "state=running" in system.log("mirror.stuck").replace("'", ""), system)
+        until(lambda: said(system, "running", "mirror.stuck") > 0, system)
         say(tap, "resumed", 5, metadata={"tier": "stuck"})
         until(lambda: len(asked_to_hang(meter)) == 15, system)
 

@@ -48,6 +48,12 @@ class Member:
             config, group="g", topics=TOPICS, gained=gained, losing=losing, health=Health(), metrics=Metrics("test")
         )
 
+    async def at_hand(self, partitions: int, timeout_s: float = 90) -> None:
+        """Wait until records of so many partitions have been fetched."""
+        async with asyncio.timeout(timeout_s):
+            while len(self.stream.consumer._fetcher._records) < partitions:  # noqa: ASYNC110 (it rings no bell)
+                await asyncio.sleep(0.05)
+
     async def read(self, max_records: int) -> dict[TopicPartition, list[Any]]:
         """The records of the next read that has any; each partition's share is bounded."""
         while True:
@@ -63,27 +69,18 @@ async def test_no_partition_waits_until_others_have_been_read_to_their_end(embed
     await asyncio.to_thread(prepared, config)
     for tp in (TopicPartition(topic, number) for topic in (REPLIES, TURNS) for number in range(3)):
         await publish_at_once(config.broker.bootstrap, tp, 1_000)
-    seen: Counter[TopicPartition] = Counter()
-    later: Counter[TopicPartition] = Counter()
-    reads: list[None] = []
-
-    def begin() -> None:
-        for each in (seen, later, reads):
-            each.clear()
-
-    member = Member(config, begin)
+    reads: list[set[TopicPartition]] = []
+    member = Member(config, reads.clear)
     await member.stream.start()
     try:
         while len(reads) < 12:
-            batch = await member.read(2 * OF_EACH)
-            if len(seen) < 6:  # until each has been fetched once
-                seen.update(batch.keys())
-            else:
-                later.update(batch.keys())
-                reads.append(None)
+            if not reads:
+                await member.at_hand(6)
+            reads.append(set(await member.read(2 * OF_EACH)))
     finally:
         await member.stream.stop()
-    assert min(later[tp] for tp in seen) >= 2
+    assert [len(each) for each in reads] == [2] * 12
+    assert set(Counter(tp for each in reads for tp in each).values()) == {4}
 
 
 async def test_one_read_takes_a_share_of_each_partition_and_in_the_end_everything(embedded: str) -> None:
