@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shadow import events, hang_watch, topology
-from shadow.tap import Tap, producer, wire
+from shadow.tap import Tap, fields, producer, wire
 from shadow.tap.call import failure_of
 
 BODY = [{"role": "user", "content": "Where is my order?"}]
@@ -55,9 +55,9 @@ def test_what_the_wire_repeats_is_what_the_events_say() -> None:
     assert wire.SCHEMA_VERSION == events.SCHEMA_VERSION
     assert wire.PRODUCTION == events.PRODUCTION
     assert set(events.FAILURE_KINDS) == wire.FAILURE_KINDS
-    assert (wire.EARLIEST_CLOCK_S, wire.LATEST_CLOCK_S) == (events.EARLIEST_CLOCK_S, events.LATEST_CLOCK_S)
-    assert set(events.Message.model_fields["role"].annotation.__args__) == wire.ROLES  # type: ignore[union-attr]
-    assert {name: field.alias for name, field in events.GenAI.model_fields.items()} == wire._GEN_AI
+    assert (fields.EARLIEST_CLOCK_S, fields.LATEST_CLOCK_S) == (events.EARLIEST_CLOCK_S, events.LATEST_CLOCK_S)
+    assert set(events.Message.model_fields["role"].annotation.__args__) == fields.ROLES  # type: ignore[union-attr]
+    assert {name: field.alias for name, field in events.GenAI.model_fields.items()} == fields.GEN_AI
 
 
 class Dumped:
@@ -162,7 +162,7 @@ def test_garbage_never_raises_and_whatever_is_written_is_its_event(data: st.Data
 
 
 MESSAGE = st.one_of(
-    st.builds(lambda role, text: {"role": role, "content": text}, st.sampled_from(sorted(wire.ROLES)), st.text()),
+    st.builds(lambda role, text: {"role": role, "content": text}, st.sampled_from(sorted(fields.ROLES)), st.text()),
     st.builds(lambda text: Dumped({"role": "user", "content": [{"type": "text", "text": text}]}), st.text()),
     st.builds(
         lambda name, text: {

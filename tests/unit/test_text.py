@@ -13,7 +13,7 @@ from shadow.events import Message
 from shadow.failures.ungrounded_fact import UngroundedFact
 from shadow.text.context import squeezed
 from shadow.text.embedding import default_embedder
-from shadow.text.facts import numbers
+from shadow.text.fact_values import numbers
 from shadow.text.words import words
 from tests.fixtures.events import reply, turn
 
