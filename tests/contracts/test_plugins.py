@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from shadow import plugins
 from shadow.config import Comparator, Slices
 from shadow.conformance import CHECKS, examine, isolated, run, samples
-from shadow.conformance.checks import finding_faults, score_faults, slice_faults
+from shadow.conformance.answers import finding_faults, score_faults, slice_faults
 from shadow.conformance.samples import JSON_TURN, TEXTS, TOOLS, TURN, TURNS, customer, message, reply
 from shadow.measures import Pair
 from shadow.slices.metadata import Metadata
