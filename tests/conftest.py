@@ -37,3 +37,10 @@ def broker(request: pytest.FixtureRequest) -> str:
     [bootstrap] = cluster.bootstrap
     brokers.wipe(bootstrap)
     return bootstrap
+
+
+@pytest.fixture
+def nowhere() -> Iterator[str]:
+    """An address where nobody listens as long as the test runs."""
+    with brokers.refusing() as address:
+        yield address
