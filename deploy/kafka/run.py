@@ -36,7 +36,7 @@ POM: Final = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 ENV_DIR: Final = "SHADOW_KAFKA_DIR"
 HOME: Final = Path(__file__).resolve().parents[2] / ".shadow" / "kafka"
 FETCH_S: Final = 600
-START_S: Final = 60.0
+START_S: Final = 120.0
 STOP_S: Final = 10.0
 READY_LINE: Final = b"Kafka Server started"
 LOGGING: Final = ("defaultLogLevel=warn", "log.kafka.server.KafkaRaftServer=info", "showDateTime=true")
