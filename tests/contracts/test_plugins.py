@@ -52,7 +52,7 @@ def test_a_slicer_depends_on_nothing_but_the_turn(name):
         f"asked = Turn.model_validate_json(sys.stdin.buffer.read()); print(sorted({made}.slices(asked).items()))"
     )
     fresh = subprocess.run(
-        [sys.executable, "-c", script], input=asked.to_json(), capture_output=True, check=True, timeout=60,
+        [sys.executable, "-c", script], input=asked.to_json(), capture_output=True, check=True, timeout=240,
         env={"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "LC_ALL": "C"},
     )  # fmt: skip
     assert fresh.stdout.decode() == f"{sorted(before.items())}\n"
