@@ -1,4 +1,9 @@
-"""Fixtures of every test: brokers. ``embedded`` and ``broker`` are fresh for each test, ``kafka`` is one for all."""
+"""Fixtures of every test: brokers. ``embedded`` and ``broker`` are fresh for each test, ``kafka`` is one for all.
+
+Properties are tried with the same examples every time, however long one takes: a run is red because the code changed,
+not by chance or because the machine is busy. ``--hypothesis-profile=search`` looks for counter-examples by chance, with
+twenty times as many examples.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +12,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # kafka-python's own: importlib.resources.read_text
     from deploy.kafka.run import KafkaCluster
     from tests.fixtures import brokers
+
+settings.register_profile("suite", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("search", settings.get_profile("suite"), derandomize=False, max_examples=2_000)
+settings.load_profile("suite")
 
 
 @pytest.fixture
