@@ -370,22 +370,25 @@ def until(reached: Callable[[], bool]) -> None:
 
 
 class Watched:
-    """The clock of the clients' watches, which stands still until it is put forward."""
+    """The clock of the watches of clients: it stands still until it is put forward."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.looks: Counter[threading.Thread] = Counter()
+        self._of_others = set(threading.enumerate())
 
     def monotonic(self) -> float:
-        self.looks[threading.current_thread()] += 1
+        thread = threading.current_thread()
+        if thread.name == "hang-watch" and thread not in self._of_others:
+            self.looks[thread] += 1
         return self.now
 
-    def pass_over(self, seconds: float) -> None:
-        """Returns when every watch has seen it, and has done what it then does."""
+    def pass_over(self, seconds: float, *, watches: int) -> None:
+        """Returns when each of so many watches has seen it, and has done what it then does."""
+        until(lambda: len(self.looks) >= watches)
         self.now += seconds
-        watches = [each for each in threading.enumerate() if each.name == "hang-watch" and each in self.looks]
         seen = dict(self.looks)
-        until(lambda: all(self.looks[each] >= seen[each] + 2 or not each.is_alive() for each in watches))
+        until(lambda: all(self.looks[each] >= looks + 2 or not each.is_alive() for each, looks in seen.items()))
 
 
 def test_clients_that_all_hang_leave_few_threads_behind(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -402,11 +405,11 @@ def test_clients_that_all_hang_leave_few_threads_behind(monkeypatch: pytest.Monk
     monkeypatch.setattr(hang_watch, "time", clock)
     tap = Tap("127.0.0.1:1")
     tap.turn(conversation_id="c", messages=BODY)
-    for replaced, times in enumerate((1, 2, 4, 8)):
-        until(lambda count=replaced + 1: len(made) == count)
-        clock.pass_over(times * hang_watch.HANG_S)
-        assert (len(made), tap.stats().clients_replaced) == (replaced + 1, replaced)
-        clock.pass_over(0.5)
+    for count, times in enumerate((1, 2, 4, 8), start=1):
+        until(lambda count=count: len(made) == count)
+        clock.pass_over(times * hang_watch.HANG_S, watches=count)
+        assert (len(made), tap.stats().clients_replaced) == (count, count - 1)
+        clock.pass_over(0.5, watches=count)
     until(lambda: len(made) == 5)
     stats = tap.stats()
     tap.close(0)
