@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import reduce
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shadow.gate.betting import spread5
@@ -263,13 +263,11 @@ def test_a_report_carries_what_is_shown_to_people():
     assert (open_report.lower, open_report.log_e_promote, open_report.progress) == (None, None, 0.0)
 
 
-@settings(deadline=None)
 @given(st.permutations([EQUAL, Absolute(LEAK, EventCounts(90, 0)), failures(better=1, worse=1, equal=90, cell=OTHER)]))
 def test_the_order_of_cells_does_not_matter(evidence):
     assert look(*evidence) == look(*reversed(evidence))
 
 
-@settings(deadline=None)
 @given(
     st.sets(st.sampled_from(["stale", "control", "ledger"])),
     st.booleans(),
@@ -292,7 +290,6 @@ def test_e_holm_by_hand():
     assert certain_culprits([1e9, 1e9, -1e9], 0.05) == [0, 1]
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-10, 12), min_size=1, max_size=6))
 def test_e_holm_is_the_closed_test_by_means(logs):
     """Against its definition: every set of hypotheses that holds this one has a mean of 20 or more."""

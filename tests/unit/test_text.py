@@ -49,13 +49,13 @@ def test_the_tokens_of_a_text_are_the_tokenizers(text):
     assert EMBEDDER.tokens(text) == own(text)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(st.sampled_from(PIECES) | st.text(st.characters(codec="utf-8"), max_size=5), max_size=12))
 def test_whatever_the_text(pieces):
     assert EMBEDDER.tokens("".join(pieces)) == own("".join(pieces))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.text(st.characters(max_codepoint=127)) | st.text(st.characters(codec="utf-8")))
 def test_words_and_squeezed_texts(text):
     assert words(text) == re.findall(r"\w+", text.lower())
