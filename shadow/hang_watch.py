@@ -66,6 +66,6 @@ class HangWatch:
             if took_s > HANG_S * self._patience and not self.stopped:
                 self.stopped = True
                 self._hangs(round(took_s, 1))
-            elif took_s > GIVE_UP_S:
+            elif self.stopped and took_s > GIVE_UP_S:
                 self._gives_up(round(took_s, 1))
                 return

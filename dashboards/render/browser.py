@@ -14,7 +14,7 @@ from dashboards.render import programs
 
 WIDTH: Final = 1304
 PLAIN_WIDTH: Final = 1100
-TIMEOUT_S: Final = 240.0
+TIMEOUT_S: Final = 600.0
 
 
 @dataclass(frozen=True)

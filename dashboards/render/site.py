@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from dashboards.render.programs import PAGE
 
-TIMEOUT_S: Final = 30.0
+TIMEOUT_S: Final = 120.0
 
 
 class _Handler(SimpleHTTPRequestHandler):

@@ -39,7 +39,7 @@ MOST_REASONS = 3
 
 @click.command()
 @click.option("--seconds", default=60.0, show_default=True, type=click.FloatRange(min=1), help="Seconds of traffic.")
-@click.option("--rate", default=8.0, show_default=True, type=click.FloatRange(min=0.1), help="Turns per second.")
+@click.option("--rate", default=24.0, show_default=True, type=click.FloatRange(min=0.1), help="Turns per second.")
 @click.option("--seed", default=1, show_default=True, help="Seed of the simulated customers.")
 @click.pass_context
 def demo(ctx: click.Context, *, seconds: float, rate: float, seed: int) -> None:

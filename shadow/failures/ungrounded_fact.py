@@ -9,7 +9,8 @@ from typing import Final
 from shadow.events import Reply, Turn
 from shadow.failures import NOTHING, Findings
 from shadow.text.context import squeezed
-from shadow.text.facts import facts, numbers
+from shadow.text.fact_values import numbers
+from shadow.text.facts import facts
 
 MAX_CONTEXT: Final = 100_000
 MAX_RECKONED: Final = 400

@@ -100,7 +100,7 @@ class Latch:
     reached: frozenset[LegKey] = frozenset()
     """Legs that had reached 1/alpha at the end of a whole cycle of traffic, with ``min_conversations`` closed."""
     harm: tuple[str, ...] | None = None
-    """Not None: rejected for harm over a margin; the cells that are certain culprits, if any is."""
+    """Not None: rejected for harm over a margin; the cells that are certain culprits by now, if any is."""
     over_budget: tuple[str, ...] | None = None
     """Not None: rejected for exceeding a budget; likewise."""
     promoted: bool = False

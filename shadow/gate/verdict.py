@@ -3,9 +3,9 @@
 PROMOTE needs every leg of every cell to have reached 1/alpha (each alone bounds the false promotion of a candidate that
 breaks its margin, so no correction is needed), a whole cycle of traffic, enough conversations, complete pairs.
 REJECT comes as soon as the mean of the cells' harm e-values reaches 1/alpha, or a budget's own reaches its own level.
-REJECT beats PROMOTE, also afterwards. What makes the evidence untrustworthy (a cause, missing pairs) stops both:
-nothing new is latched meanwhile, and a promotion is suspended. All else is HOLD, and after ``max_conversations`` it
-stays so.
+REJECT beats PROMOTE, also afterwards; a cell that is a certain culprit only later is named then.
+What makes the evidence untrustworthy (a cause, missing pairs) stops both: nothing new is latched meanwhile, and a
+promotion is suspended. All else is HOLD, and after ``max_conversations`` it stays so.
 
 An e-value counts once it has been reached at a look (Ville), so what was reached is kept in a latch, and must be
 given back at the next look of the same experiment. Other margins, bets, cells or levels are another experiment.
@@ -165,20 +165,30 @@ def _reached(evidence: Sequence[Evidence], rule: Rule) -> frozenset[LegKey]:
 
 def _reject(evidence: Sequence[Evidence], rule: Rule, latch: Latch) -> Latch:
     """The latch after this look's harm e-values: of the pairs together, and of the budgets together."""
-    if latch.rejected:
-        return latch
     paired = [each for each in evidence if isinstance(each, Paired)]
     absolute = [each for each in evidence if isinstance(each, Absolute)]
-    harm, budget = _fired(paired, rule.alpha), _fired(absolute, rule.zero_tolerance_alpha)
-    return replace(latch, harm=harm, over_budget=budget)
+    return replace(
+        latch,
+        harm=_fired(paired, rule.alpha, latch.harm),
+        over_budget=_fired(absolute, rule.zero_tolerance_alpha, latch.over_budget),
+    )
 
 
-def _fired(evidence: Sequence[Evidence], alpha: float) -> tuple[str, ...] | None:
-    """None: their mean harm e-value is under 1/alpha. Else the cells that are certain culprits, perhaps none."""
-    logs = [each.log_reject() for each in evidence]
-    if not logs or log_mean_e(logs) < -math.log(alpha):
+def _fired(evidence: Sequence[Evidence], alpha: float, before: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """None: their mean harm e-value has not reached 1/alpha. Else the cells that are certain culprits, perhaps none.
+
+    Those of ``before`` and those of this look. That they add up from look to look costs no confidence: an innocent
+    cell is named at some look only if the mean over all innocent cells reaches 1/alpha there (closed testing), and it
+    ever does so with probability alpha at most (Ville).
+    """
+    logs, goal = [each.log_reject() for each in evidence], -math.log(alpha)
+    if before is None and (not logs or log_mean_e(logs) < goal):
         return None
-    return tuple(evidence[index].cell.name for index in certain_culprits(logs, alpha))
+    named = before or ()
+    if all(log_e < goal or each.cell.name in named for each, log_e in zip(evidence, logs, strict=True)):
+        return named
+    found = [evidence[index].cell.name for index in certain_culprits(logs, alpha)]
+    return tuple(dict.fromkeys([*named, *found]))
 
 
 def _report(evidence: Evidence, rule: Rule, latch: Latch, reached: frozenset[LegKey]) -> CellReport:

@@ -16,6 +16,7 @@ from shadow import topology
 from shadow.tap import wire
 from shadow.tap.buffer import Buffer
 from shadow.tap.call import Call
+from shadow.tap.fields import RefusedError
 from shadow.tap.redaction import redaction_for
 from shadow.tap.sender import Sender, TapStats
 from shadow.tap.throttle import LOG, Throttle
@@ -200,9 +201,9 @@ class Tap:
             self._warn(reason, f"{reason}: records are dropped, the oldest first; see stats()")
 
     def _refused(self, what: str, error: Exception) -> None:
-        reason = error.reason if isinstance(error, wire.RefusedError) else "invalid"
+        reason = error.reason if isinstance(error, RefusedError) else "invalid"
         self._buffer.drop(reason)
-        text = str(error) if isinstance(error, wire.RefusedError) else f"{type(error).__name__} while reading it"
+        text = str(error) if isinstance(error, RefusedError) else f"{type(error).__name__} while reading it"
         self._warn(reason, f"a {what} was not recorded ({reason}): {text}")
 
     def _warn(self, subject: str, text: str) -> None:

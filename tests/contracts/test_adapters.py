@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +22,10 @@ from shadow.events import Message, Reply, ToolCall, Turn
 KEY = "the-arms-own-key"
 SEEN: list[Turn] = []
 REQUESTS = web.AppKey("requests", list)
+RELEASED = threading.Event()
+"""Set by the test that asks `slow`, once it has seen what it wanted to see meanwhile."""
+
+PATIENCE_S = 60.0
 
 
 def turn(text: str = "say", **fields: Any) -> Turn:
@@ -48,7 +51,7 @@ def answer_sync(seen: Turn) -> Message:
     if text == "timeout":
         raise TimeoutError("model")
     if text == "slow":
-        time.sleep(1.5)
+        RELEASED.wait(2 * PATIENCE_S)
     if text == "tool":
         call = {"id": "c1", "function": {"name": "refund", "arguments": '{"amount": 4}'}}
         return Message(role="assistant", tool_calls=[ToolCall.model_validate(call)])
@@ -211,9 +214,16 @@ async def test_tools_are_offered_only_to_an_arm_that_records_them(subject: Subje
 
 async def test_calls_run_at_once_and_one_cancelled_leaves_the_others_alone(subject: Subject) -> None:
     adapter = subject.make()
+    RELEASED.clear()
     slow = [asyncio.create_task(adapter.answer(turn("slow"))) for _ in range(4)]
-    quick = await asyncio.wait_for(adapter.answer(turn("quick")), 1.4)
-    slow[0].cancel()
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while len(SEEN) < len(slow):  # noqa: ASYNC110 (they arrive on threads)
+                await asyncio.sleep(0.01)
+            quick = await adapter.answer(turn("quick"))
+        slow[0].cancel()
+    finally:
+        RELEASED.set()
     results = await asyncio.gather(*slow, return_exceptions=True)
     assert quick.message.text == "echo quick"
     assert isinstance(results[0], asyncio.CancelledError)

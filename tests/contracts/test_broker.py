@@ -33,6 +33,7 @@ from shadow.broker import (
 )
 from shadow.topology import TOPOLOGY, TURNS
 from tests.fixtures.brokers import config_for, embedded_broker, free_ports, wipe
+from tests.fixtures.stopwatch import stopwatch
 
 
 def test_topics_are_created_once_and_left_alone_afterwards(broker: str) -> None:
@@ -92,9 +93,9 @@ def test_read_yields_every_record_unchanged_and_in_order_and_stops(broker: str) 
     sent = [(b"k%d" % n, b"\x00\xff%d" % n, [("h", b"1"), ("h", b"\xff")]) for n in range(3_000)]
     before = time.time()
     places = publish([broker], TURNS, sent)
-    started = time.monotonic()
-    got = list(read([broker], TURNS))
-    assert time.monotonic() - started < 5
+    with stopwatch() as watch:
+        got = list(read([broker], TURNS))
+    assert watch.seconds < 5
     assert {(r.partition, r.offset): (r.key, r.value, list(r.headers)) for r in got} == dict(
         zip(places, sent, strict=True)
     )
@@ -180,10 +181,9 @@ def test_a_broker_that_is_down_is_one_line_within_ten_seconds(state: str) -> Non
             lambda: producer([address]),
             lambda: wait_ready([address], 1),
         ):
-            started = time.monotonic()
-            with pytest.raises(BrokerError) as caught:
+            with stopwatch() as watch, pytest.raises(BrokerError) as caught:
                 ask()
-            assert time.monotonic() - started < 10
+            assert watch.seconds < 10
             assert address in str(caught.value)
             assert "\n" not in str(caught.value)
 
@@ -195,7 +195,6 @@ def test_an_address_without_sense_is_one_line() -> None:
 
 @pytest.mark.slow
 def test_a_broker_that_dies_during_a_read_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shadow.broker.records.STALLED_S", 2)
     [port] = free_ports(1)
     process = start_embedded(port, tmp_path / "log")
     bootstrap = f"127.0.0.1:{port}"
@@ -205,6 +204,7 @@ def test_a_broker_that_dies_during_a_read_ends_it(tmp_path: Path, monkeypatch: p
     next(stream)
     process.kill()
     process.wait()
+    monkeypatch.setattr("shadow.broker.records.STALLED_S", 2)  # not before: the broker was to have time for the first
     with pytest.raises(BrokerError, match=bootstrap):
         list(stream)
 
@@ -245,7 +245,7 @@ def test_the_embedded_broker_dies_with_its_parent(tmp_path: Path) -> None:
         assert int(parent.stdout.readline())
         parent.send_signal(signal.SIGKILL)
         parent.wait()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while True:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) != 0:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from shadow import plugins
 from shadow.config import Comparator, Slices
 from shadow.conformance import CHECKS, examine, isolated, run, samples
-from shadow.conformance.checks import finding_faults, score_faults, slice_faults
+from shadow.conformance.answers import finding_faults, score_faults, slice_faults
 from shadow.conformance.samples import JSON_TURN, TEXTS, TOOLS, TURN, TURNS, customer, message, reply
 from shadow.measures import Pair
 from shadow.slices.metadata import Metadata
@@ -52,7 +52,7 @@ def test_a_slicer_depends_on_nothing_but_the_turn(name):
         f"asked = Turn.model_validate_json(sys.stdin.buffer.read()); print(sorted({made}.slices(asked).items()))"
     )
     fresh = subprocess.run(
-        [sys.executable, "-c", script], input=asked.to_json(), capture_output=True, check=True, timeout=60,
+        [sys.executable, "-c", script], input=asked.to_json(), capture_output=True, check=True, timeout=240,
         env={"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "LC_ALL": "C"},
     )  # fmt: skip
     assert fresh.stdout.decode() == f"{sorted(before.items())}\n"

@@ -61,7 +61,8 @@ def past(folder: Path) -> Iterator[Past]:
             times = (f"--start={from_s:.0f}", f"--end={end_s:.0f}")
             made = folder / f"layer-{number}"
             tool = ("tsdb", "create-blocks-from", "rules", f"--url=http://{address}", *times, f"--output-dir={made}")
-            prometheus.run("promtool", *tool, file)
+            # when within a step a group is evaluated is a hash of its name and its file's: not of a folder by chance
+            prometheus.run("promtool", *tool, file.name, cwd=folder)
         for block in made.iterdir():
             block.rename(data / block.name)
     with _serving(folder, data) as address:

@@ -10,6 +10,15 @@ from tests.observability import backfill
 from tests.observability.backfill import Past
 from tests.observability.live import Live
 
+PAST_S = 900
+"""Whichever test comes first waits until the days are made, which takes a minute where nothing else runs."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "past" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(PAST_S))
+
 
 @pytest.fixture(scope="session")
 def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:

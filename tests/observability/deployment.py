@@ -39,7 +39,7 @@ OWNERS: Final = {CONTROL: "support-platform", "better": "team-quality", "leaky":
 MODELS: Final = {CONTROL: "support-prod", "better": "support-better", "leaky": "support-slice-worse"}
 CANDIDATES: Final = ("better", "leaky")
 TURNS_PER_S: Final = 6.0
-READY_S: Final = 120.0
+READY_S: Final = 240.0
 FASTEST_SCRAPES: Final = 15.0
 """Scrapes have a second at least: a busy machine does not answer in less, and what is not scraped is not there."""
 
@@ -108,7 +108,7 @@ class Deployment(System):
     def _ready(self, name: str) -> bool:
         assert self.processes[name].poll() is None, self.log(name)
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[name]}/readyz", timeout=20) as response:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[name]}/readyz", timeout=60) as response:
                 return bool(response.status == 200)
         except OSError:
             return False
@@ -117,7 +117,7 @@ class Deployment(System):
         """These faults of the simulated models, and no others, from now on."""
         body = json.dumps(faults).encode()
         request = urllib.request.Request(f"{self.base}/faults", data=body, method="PUT")  # noqa: S310
-        with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310 (http, of the loopback)
+        with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310 (http, of the loopback)
             assert response.status == 200
 
 

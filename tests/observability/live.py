@@ -19,6 +19,9 @@ from tests.observability.story import CANDIDATES
 BUILT_IN = {"__rate_interval": "5m", "__interval": "1m"}
 SHOWN_S = 300.0
 STEP_S = 15.0
+ANSWER_S = 120.0
+"""As long as Prometheus itself lets a query take."""
+
 VARIABLE = re.compile(r"\$\{?(\w+)(?::\w+)?\}?")
 PLACE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 MAY_BE_WELL = ("Lost by arm", "Overflown labels")
@@ -81,7 +84,7 @@ class Live:
         """The answer's data. Raises :class:`ValueError` with Prometheus's own words."""
         url = f"http://{self.address}/api/v1/{path}?{urllib.parse.urlencode(query)}"
         try:
-            with urllib.request.urlopen(url, timeout=30) as response:
+            with urllib.request.urlopen(url, timeout=ANSWER_S) as response:
                 return json.load(response)["data"]
         except urllib.error.HTTPError as error:
             with error:

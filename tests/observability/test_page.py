@@ -6,7 +6,8 @@ The same deployment then answers every question of every dashboard: these are th
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -16,14 +17,14 @@ from dashboards.boards import BOARDS
 from dashboards.documents import document
 from dashboards.panels import Board
 from dashboards.site import Site
+from tests.fixtures.console import Answer
 from tests.fixtures.system import ROOT
-from tests.observability.deployment import GRAFANA, OWNERS, until
+from tests.observability.deployment import GRAFANA, OWNERS, Deployment, until
 from tests.observability.page import ALERT, CARD, FASTER, LEAKY, Drill, drill
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # the first test waits for all of it
 
-
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 DECIDED = (
     "shadow_gate_evaluation_timestamp_seconds",
     "shadow_gate_upper_bound_ratio",
@@ -75,18 +76,21 @@ def test_it_is_taken_back_when_the_leak_is_over(leak: Drill) -> None:
     assert leak.resolved is not None
     assert leak.resolved.receiver == leak.page.receiver
     assert leak.resolved.at_s > leak.page.at_s
-    live = leak.deployment.live.again()
-    assert not live.values(f'ALERTS{{alertname="{ALERT}",alertstate="firing"}}')
+    held = f'ALERTS{{alertname="{ALERT}",alertstate="firing"}}'
+    until(lambda: not leak.deployment.live.again().values(held), "Prometheus lets it go", PATIENCE_S)
 
 
 def test_a_slow_call_leads_to_its_trace(leak: Drill) -> None:
     """Prometheus holds the trace ids of calls that were mirrored, as exemplars of the arm's latency."""
-    live = leak.deployment.live.again()
     name = "shadow_candidate_request_duration_seconds_bucket"
-    found = live.ask("query_exemplars", query=name, start=live.now - 300, end=live.now)
-    arms = {each["seriesLabels"]["candidate"] for each in found}
+
+    def of_all() -> list[Any]:
+        live = leak.deployment.live.again()
+        found = live.ask("query_exemplars", query=name, start=live.now - 300, end=live.now)
+        return found if {each["seriesLabels"]["candidate"] for each in found} == set(OWNERS) else []
+
+    found = until(of_all, "a trace of every arm", PATIENCE_S)
     traces = {one["labels"]["trace_id"] for each in found for one in each["exemplars"]}
-    assert arms == set(OWNERS)
     assert traces
     assert all(len(trace) == 32 and int(trace, 16) < 100_000 for trace in traces)
 
@@ -96,9 +100,14 @@ def test_the_page_leads_to_the_replies_that_leaked(leak: Drill) -> None:
     url = leak.page.alert["annotations"]["pairs_url"]
     running = leak.deployment.console
     assert url.startswith(f"{running.url}/pairs?")
-    found = running.get(url.removeprefix(running.url))
-    assert found.status == 200
-    assert '<b class="bad">pii_leak</b>' in found.text
+
+    def listed() -> Answer | None:
+        """The list, once the recorder has written what the comparator has counted."""
+        found = running.get(url.removeprefix(running.url))
+        assert found.status == 200
+        return found if '<b class="bad">pii_leak</b>' in found.text else None
+
+    found = until(listed, "the leak is in the ledger", PATIENCE_S)
     pair = running.get(found.links("pair")[0])
     assert pair.status == 200
     assert CARD in pair.text
@@ -107,26 +116,39 @@ def test_the_page_leads_to_the_replies_that_leaked(leak: Drill) -> None:
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
 def test_every_link_to_pairs_that_a_click_makes_has_rows(board: Board, leak: Drill) -> None:
     """With the labels of the series that real exporters have now, as Grafana fills them in."""
-    running, live = leak.deployment.console, leak.deployment.live.again()
-    whole = document(board, Site(console=running.url))
+    whole = document(board, Site(console=leak.deployment.console.url))
+    none_stays(lambda: set(dead_links(whole, leak.deployment)))
+
+
+def dead_links(whole: dict[str, Any], made: Deployment) -> Iterator[str]:
+    """A panel that has links and nothing to click on, a click that leads to no pairs."""
+    running, live = made.console, made.live.again()
     for panel in whole["panels"]:
         wanted = [url for url in links.links(panel) if url.startswith(running.url)]
         clicked = [labels for target in panel.get("targets", ()) for labels in live.labels(whole, target)]
-        assert bool(wanted) <= bool(clicked) or panel["title"] in SILENT, f"{panel['title']}: nothing to click"
+        if wanted and not clicked and panel["title"] not in SILENT:
+            yield f"{panel['title']}: nothing to click"
         for url in {links.filled(url, labels) for url in wanted for labels in clicked}:
             found = running.get(url.removeprefix(running.url))
-            assert (found.status, bool(found.links("pair"))) == (200, True), (
-                f"{panel['title']}: {url}\n{found.text[-400:]}"
-            )
+            if (found.status, bool(found.links("pair"))) != (200, True):
+                yield f"{panel['title']}: {url}: {found.status}, without pairs"
+
+
+def none_stays(faults: Callable[[], set[str]]) -> None:
+    """Each fault is gone within two minutes.
+
+    A scrape that a busy machine does not answer leaves a hole for a second; what is counted is in the ledger a little
+    later.
+    """
+    deadline = time.monotonic() + PATIENCE_S
+    left = faults()
+    while left:
+        assert time.monotonic() < deadline, "\n".join(sorted(left))
+        time.sleep(1)
+        left &= faults()
 
 
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
 def test_real_exporters_answer_every_dashboard(board: Board, leak: Drill) -> None:
-    """Each query within a minute: a scrape that a busy machine does not answer leaves a hole for a second."""
     live, plain = leak.deployment.live, document(board)
-    deadline = time.monotonic() + PATIENCE_S
-    left = set(live.again().faults(plain, calm=True))
-    while left:
-        assert time.monotonic() < deadline, "\n".join(sorted(left))
-        time.sleep(1)
-        left &= set(live.again().faults(plain, calm=True))
+    none_stays(lambda: set(live.again().faults(plain, calm=True)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import urllib.error
 import urllib.request
@@ -16,12 +15,15 @@ import pytest
 from dashboards.boards import BOARDS
 from dashboards.documents import document
 from dashboards.render import programs
-from dashboards.render.browser import Shot, Span, address, faults, look
+from dashboards.render.browser import Shot, Span, address, faults
 from dashboards.render.site import serving
 from dashboards.site import CONSOLE
+from tests.fixtures.chromium import Look, chromium
 from tests.observability.live import MAY_BE_WELL, Live
 from tests.observability.story import STEP_S
 from tests.observability.test_seeded_faults import asks, defaults
+
+__all__ = ["chromium"]
 
 SHOWN_S = 4 * 3_600
 ON_CANVAS = {"timeseries"}
@@ -29,20 +31,14 @@ Drawn = dict[str, dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
-def draw(live: Live) -> Callable[..., Drawn]:
-    """Draws dashboards; skips without Node, Chromium or the built page, unless SHADOW_REQUIRE_ALL=1."""
-    try:
-        programs.require("node", "chromium", "page")
-    except programs.MissingError as missing:
-        if os.environ.get("SHADOW_REQUIRE_ALL") == "1":
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
+def draw(chromium: Look, live: Live) -> Callable[..., Drawn]:
+    """Draws dashboards."""
 
     def drawn(boards: Mapping[str, Any]) -> Drawn:
         texts = {uid: json.dumps(board) for uid, board in boards.items()}
         span = Span(live.now - SHOWN_S, live.now + STEP_S, STEP_S)  # rules have run at the very end alone
         with serving(f"http://{live.address}", texts) as site:
-            seen = look([Shot(address(site, uid, span)) for uid in boards])
+            seen = chromium([Shot(address(site, uid, span)) for uid in boards])
         return dict(zip(boards, seen, strict=True))
 
     return drawn

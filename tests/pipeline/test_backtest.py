@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -94,14 +95,16 @@ def start(folder: Path, *arguments: str | Path) -> subprocess.Popen[bytes]:
 
 def test_kill_9_in_the_middle_asks_and_counts_no_turn_twice(tmp_path: Path) -> None:
     """But for the calls that were under way: nobody knows what they would have said. The verdict is the same."""
-    configured(tmp_path, settings={"seconds": 0.02})
+    until_file = tmp_path / "until"
+    configured(tmp_path, settings={"seconds": 0.02, "until": str(until_file)})
     told = history(tmp_path / "history.jsonl", 80, 3)
     whole = found(tmp_path, told, "--ledger", tmp_path / "whole.db")
     (tmp_path / "meter").unlink()
     ledger, kills = tmp_path / "killed.db", 0
     for goal in (50, 110, 170):
+        until_file.write_text(str(goal + 40))  # it comes to no end, however late the goal is seen
         process = start(tmp_path, told, "--ledger", ledger)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 90
         while len(calls(tmp_path)) < goal:
             assert time.monotonic() < deadline, (tmp_path / "log").read_text()
             assert process.poll() is None, (tmp_path / "log").read_text()
@@ -109,6 +112,7 @@ def test_kill_9_in_the_middle_asks_and_counts_no_turn_twice(tmp_path: Path) -> N
         process.send_signal(signal.SIGKILL)
         process.wait()
         kills += 1
+    until_file.unlink()
     again = found(tmp_path, told, "--ledger", ledger)
     asked_of = Counter(calls(tmp_path))
     assert len(asked_of) == 240
@@ -129,9 +133,9 @@ def test_replies_that_wait_for_an_earlier_one_outlive_a_kill(tmp_path: Path) -> 
     configured(tmp_path, settings={"stuck": str(stuck)})
     told = history(tmp_path / "history.jsonl", 80)
     process = start(tmp_path, told, "--ledger", tmp_path / "backtest.db")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 90
     journal = tmp_path / "backtest.db.replies.jsonl"
-    while not journal.exists() or len(journal.read_text().splitlines()) < AHEAD:  # its header, and all but the first
+    while not journal.exists() or journal.read_text().count("\n") < AHEAD:  # its header, and all but the first
         assert time.monotonic() < deadline, (tmp_path / "log").read_text()
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
@@ -214,12 +218,16 @@ def test_the_daily_budget_of_the_arm_holds_where_no_other_is_given(tmp_path: Pat
     assert report["backtest"]["stopped_by"] == "max_cost"
 
 
-def test_max_seconds_ends_the_run_and_the_next_one_goes_on(tmp_path: Path) -> None:
-    configured(tmp_path, settings={"seconds": 0.05})
+def test_max_seconds_ends_the_run_and_the_next_one_goes_on(tmp_path: Path, monkeypatch: Any) -> None:
+    """By a clock that goes on a second with each call, however long that takes."""
+    configured(tmp_path)
     told = history(tmp_path / "history.jsonl", 200)
-    report = found(tmp_path, told, "--max-seconds", "0.5")["backtest"]
+    with monkeypatch.context() as patch:
+        patch.setattr("shadow.backtest.run.time", SimpleNamespace(monotonic=lambda: float(len(calls(tmp_path)))))
+        report = found(tmp_path, told, "--max-seconds", "50")["backtest"]
     assert report["stopped_by"] == "max_seconds"
-    assert 0 < report["recorded"]["turns"] < 200
+    assert report["recorded"]["turns"] == len(calls(tmp_path))
+    assert 50 <= len(calls(tmp_path)) < 50 + LIMITS["max_in_flight"]
     assert found(tmp_path, told)["backtest"]["recorded"]["turns"] == 200
     assert sorted(Counter(calls(tmp_path)).values()) == [1] * 200
 
@@ -345,11 +353,13 @@ def test_a_ledger_with_other_evidence_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_second_run_at_the_same_time_is_refused(tmp_path: Path) -> None:
-    configured(tmp_path, settings={"seconds": 0.3})
-    told = history(tmp_path / "history.jsonl", 200)
+    stuck = tmp_path / "stuck"
+    stuck.touch()
+    configured(tmp_path, settings={"stuck": str(stuck)})
+    told = history(tmp_path / "history.jsonl", 80)
     process = start(tmp_path, told, "--ledger", tmp_path / "backtest.db")
-    deadline = time.monotonic() + 60
-    while not calls(tmp_path):
+    deadline = time.monotonic() + 90
+    while backtests.STUCK not in calls(tmp_path):  # it does not end before that is answered
         assert time.monotonic() < deadline, (tmp_path / "log").read_text()
         time.sleep(0.02)
     done = run(tmp_path, told)

@@ -19,7 +19,7 @@ from shadow.broker import BrokerError, is_embedded, publish, read, wait_ready
 from shadow.broker.connection import ANSWER_S
 from shadow.cli import main
 from shadow.topology import TOPOLOGY, TURNS, diagram
-from tests.fixtures.brokers import config_for, embedded_broker, free_ports, patiently, ports_in_a_row, prepared
+from tests.fixtures.brokers import config_for, embedded_broker, free_ports, insist, ports_in_a_row, prepared
 from tests.fixtures.brokers import kafka as start_kafka
 
 RUN = Path(__file__).parents[2] / "deploy" / "kafka" / "run.py"
@@ -48,7 +48,7 @@ def test_broker_says_where_it_listens_and_stops_when_told(tmp_path: Path, how: s
     with shadow(tmp_path, "broker", "--port", str(port)) as process:
         assert process.stdout is not None
         assert f"listens on 127.0.0.1:{port}" in process.stdout.readline()
-        patiently(lambda: wait_ready([f"127.0.0.1:{port}"], 30))
+        insist(lambda: wait_ready([f"127.0.0.1:{port}"], 30))
         process.send_signal(how)
         assert process.wait(90) == 0
     with pytest.raises(BrokerError):
@@ -118,7 +118,7 @@ def test_three_nodes_bear_the_loss_of_one(tmp_path: Path) -> None:
         cluster.kill(1)
         publish(cluster.bootstrap, TURNS, [(b"k", b"%d" % number, []) for number in range(100, 200)])
         cluster.restart(1)
-        values = [record.value for record in patiently(lambda: list(read(cluster.bootstrap, TURNS)))]
+        values = [record.value for record in insist(lambda: list(read(cluster.bootstrap, TURNS)))]
         assert values == [b"%d" % number for number in range(200)]
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -15,7 +13,6 @@ import yaml
 
 from shadow.addresses import SERVED
 from shadow.console.server import AT_ONCE, WAITING
-from tests.fixtures import brokers
 from tests.fixtures.console import GATE, TURN, Answer, Console, console, filled
 from tests.fixtures.system import System
 
@@ -188,9 +185,10 @@ def test_a_ledger_that_is_away_is_a_page_that_says_what_to_do(system: System, tm
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("none")] == []
 
 
-def test_a_broker_that_is_away_is_named_and_the_ledgers_part_is_shown(system: System, tmp_path: Path) -> None:
-    [port] = brokers.free_ports(1)
-    with console(system.file, tmp_path, SHADOW_BROKER_URL=f"127.0.0.1:{port}") as made:
+def test_a_broker_that_is_away_is_named_and_the_ledgers_part_is_shown(
+    system: System, nowhere: str, tmp_path: Path
+) -> None:
+    with console(system.file, tmp_path, SHADOW_BROKER_URL=nowhere) as made:
         found = made.get(f"/pair?turn={TURN}&arm=control")
         assert found.status == 503
         assert "no answer from Kafka" in found.text
@@ -201,20 +199,22 @@ def test_a_broker_that_is_away_is_named_and_the_ledgers_part_is_shown(system: Sy
 
 def test_many_at_once_exhaust_nothing(running: Console) -> None:
     """A few are made at a time, a few more wait, the rest is told to come again; afterwards all is as before."""
-    count = 3 * WAITING
     process = psutil.Process(running.process.pid)
-    most = 0
-    with ThreadPoolExecutor(count) as threads:
-        asked = [threads.submit(running.get, f"/pair?turn={TURN}&arm=control") for _ in range(count)]
-        while not all(one.done() for one in asked):
-            most = max(most, process.num_threads())
-            time.sleep(0.02)
-        statuses = Counter(one.result().status for one in asked)
+    process.suspend()  # so that all of them have been asked when the first one is made, whichever side is slow
+    try:
+        asked = [running.ask(f"/pair?turn={TURN}&arm=control") for _ in range(3 * WAITING)]
+    finally:
+        process.resume()
+    most, answers = 0, []
+    for one in asked:
+        most = max(most, process.num_threads())
+        answers.append(running.answer(one))
+    statuses = Counter(answer.status for answer in answers)
     assert set(statuses) <= {200, 503}
     assert statuses[200] >= WAITING
     assert statuses[503] > 0
     assert most < 60, AT_ONCE  # each read has a client with threads of its own; not one per request
-    busy = next(one.result() for one in asked if one.result().status == 503)
+    busy = next(answer for answer in answers if answer.status == 503)
     assert "Try again" in busy.text
     assert busy.headers["retry-after"] == "2"
     assert running.get(f"/pair?turn={TURN}&arm=control").status == 200

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from dashboards.render import programs
-from dashboards.render.browser import Shot, look
+from dashboards.render.browser import Shot
+from tests.fixtures.chromium import Look, chromium
 from tests.fixtures.console import TURN, Console, console, filled
 from tests.fixtures.models import HOSTILE
+
+__all__ = ["chromium"]
 
 pytestmark = pytest.mark.slow
 
@@ -23,16 +24,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
         yield made
 
 
-def test_a_hostile_reply_is_text_in_a_real_browser(running: Console, tmp_path: Path) -> None:
+def test_a_hostile_reply_is_text_in_a_real_browser(chromium: Look, running: Console, tmp_path: Path) -> None:
     """Nothing of it runs, nothing is loaded, and the page stays small enough to be read."""
-    try:
-        programs.require("node", "chromium", "page")
-    except programs.MissingError as missing:
-        if os.environ.get("SHADOW_REQUIRE_ALL") == "1":
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
     paths = [f"/pair?turn={TURN}&arm=hostile&guardrail=leak", "/pairs?candidate=hostile", "/"]
-    seen = look([Shot(f"{running.url}{path}", tmp_path / f"{n}.png", plain=True) for n, path in enumerate(paths)])
+    seen = chromium([Shot(f"{running.url}{path}", tmp_path / f"{n}.png", plain=True) for n, path in enumerate(paths)])
     for page in seen:
         assert (page["error"], page["complaints"], page["said"]) == (None, [], [])
         assert page["requests"] == [page["url"]]
@@ -46,14 +41,10 @@ def test_a_hostile_reply_is_text_in_a_real_browser(running: Console, tmp_path: P
     assert len(running.get(paths[0]).text) < 400_000
 
 
-def test_a_page_that_ran_something_would_be_seen(tmp_path: Path) -> None:
+def test_a_page_that_ran_something_would_be_seen(chromium: Look, tmp_path: Path) -> None:
     """The browser's test can fail: the same words as markup do run, and do load."""
-    try:
-        programs.require("node", "chromium", "page")
-    except programs.MissingError as missing:
-        pytest.skip(str(missing))
     file = tmp_path / "page.html"
     file.write_text(f"<html><body>{HOSTILE[0]}{HOSTILE[1]}</body></html>")
-    [page] = look([Shot(file.as_uri(), plain=True)])
+    [page] = chromium([Shot(file.as_uri(), plain=True)])
     assert page["error"] == "ran"
     assert len(page["requests"]) > 1

@@ -17,7 +17,7 @@ from shadow.events import Reply, decode
 from shadow.ledger import Ledger
 from shadow.tap import Tap
 from shadow.topology import ARM_REPLIES
-from tests.fixtures.brokers import patiently
+from tests.fixtures.brokers import insist
 from tests.fixtures.system import ROOT, System, arm
 
 pytestmark = [pytest.mark.slow]
@@ -99,7 +99,7 @@ def replies(system: System, name: str) -> dict[str, Reply]:
         for each in kafka_client.read(system.config.broker.bootstrap, ARM_REPLIES):
             yield decode(Reply, each.value, each.key)
 
-    return {each.turn_id: each for each in patiently(lambda: list(found())) if each.arm == name}
+    return {each.turn_id: each for each in insist(lambda: list(found())) if each.arm == name}
 
 
 def until(true: Callable[[], bool], system: System, timeout_s: float = 120) -> None:
@@ -204,7 +204,7 @@ def test_kill_gives_up_the_calls_under_way(system, meter):
         found = replies(system, "stuck")
         assert [found[f"hanging:{n}"].attempts for n in range(10)] == [1] * 10
         assert [found[f"killed:{n}"].attempts for n in range(5)] == [0] * 5
-        records = patiently(lambda: list(kafka_client.read(system.config.broker.bootstrap, ARM_REPLIES)))
+        records = insist(lambda: list(kafka_client.read(system.config.broker.bootstrap, ARM_REPLIES)))
         assert sum(json.loads(each.value)["arm"] == "stuck" for each in records) == 15
         assert control(system, "resume", "stuck").returncode == 0
         until(lambda: said(system, "running", "mirror.stuck") > 0, system)

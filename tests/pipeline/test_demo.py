@@ -26,8 +26,8 @@ ARMS = ("control", "better", "slice-worse", "flaky")
 FIRST_WITHIN_S = 150
 """A busy machine of two cores takes twenty seconds; a slower one may take several times as long."""
 
-SLOTS = 64
-"""Turns that are due in eight seconds, eight a second."""
+SLOTS = 192
+"""Turns that are due in eight seconds, 24 a second."""
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from tests.fixtures.doctor import black_hole, config_file, examined, gone
+from tests.fixtures.doctor import black_hole, config_file, examined
 from tests.fixtures.system import arm
 
 
@@ -51,9 +51,8 @@ def candidate(name: str, port: int, **adapter: Any) -> dict[str, Any]:
     return arm(name) | {"adapter": {"type": "openai", "base_url": address, "model": name, **adapter}}
 
 
-def test_each_fault_of_an_arm_has_its_line_and_no_key_is_shown(tmp_path: Path) -> None:
+def test_each_fault_of_an_arm_has_its_line_and_no_key_is_shown(tmp_path: Path, nowhere: str) -> None:
     """A missing key by its variable's name, a wrong one, a dead endpoint, one that accepts and never answers."""
-    nowhere = gone()
     with black_hole() as silent, model_server() as server:
         candidates = [
             candidate("keyless", server, api_key_env="NO_SUCH_KEY"),
@@ -68,7 +67,7 @@ def test_each_fault_of_an_arm_has_its_line_and_no_key_is_shown(tmp_path: Path) -
         line = config_file(tmp_path, nowhere, candidates=candidates)
         begun = time.monotonic()
         report = examined(line, RIGHT_KEY="right", WRONG_KEY="s3cret-value")
-        assert time.monotonic() - begun < 40
+        assert time.monotonic() - begun < 90
     report.says("arm keyless", "fail", "$NO_SUCH_KEY is not set", "`export NO_SUCH_KEY=...`")
     report.says("arm refused", "fail", "answered 401", "$WRONG_KEY")
     report.says("arm right", "ok", "answered 200", "")

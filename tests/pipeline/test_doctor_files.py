@@ -10,7 +10,7 @@ from alembic import command
 
 from shadow.ledger.engine import connect, parse, transaction
 from shadow.ledger.migrate import alembic_config
-from tests.fixtures.doctor import config_file, examined, gone
+from tests.fixtures.doctor import config_file, examined
 
 
 def test_a_ledger_of_an_old_schema_locked_or_gone_has_its_line(embedded: str, tmp_path: Path) -> None:
@@ -32,8 +32,7 @@ def test_a_ledger_of_an_old_schema_locked_or_gone_has_its_line(embedded: str, tm
         assert database.execute("SELECT version_num FROM ledger_version").fetchall() == [("0003",)]
 
 
-def test_a_wrong_file_and_a_missing_plug_in_have_their_lines(tmp_path: Path) -> None:
-    nowhere = gone()
+def test_a_wrong_file_and_a_missing_plug_in_have_their_lines(tmp_path: Path, nowhere: str) -> None:
     line = config_file(tmp_path, nowhere, comparator={"join_window_s": 70, "measures": ["lexical", "no_such_measure"]})
     examined(line).says("plug-ins", "fail", "'no_such_measure' is not installed", "shadow plugins list")
     line = config_file(tmp_path, nowhere, broker={"url": nowhere, "partitions": 0})

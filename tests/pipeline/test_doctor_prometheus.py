@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -13,13 +13,22 @@ import yaml
 from dashboards.build import DEMO, files
 from shadow.config import load
 from tests.fixtures import prometheus
-from tests.fixtures.doctor import config_file, examined, gone
+from tests.fixtures.doctor import config_file, examined
+from tests.fixtures.waiting import until
+
+
+def scraped(address: str) -> list[Any]:
+    """What Prometheus knows of whether its target is up: nothing before it has scraped once."""
+    with urllib.request.urlopen(f"http://{address}/api/v1/query?query=up", timeout=60) as response:
+        found: list[Any] = json.load(response)["data"]["result"]
+    return found
 
 
 @pytest.mark.slow
-def test_prometheus_without_a_rule_with_another_and_with_a_dead_target(embedded: str, tmp_path: Path) -> None:
+def test_prometheus_without_a_rule_with_another_and_with_a_dead_target(
+    embedded: str, nowhere: str, tmp_path: Path
+) -> None:
     """Beside a real server: as generated; then one rule is taken out, one changed; a target is down."""
-    nowhere = gone()
     rules = tmp_path / "rules"
     rules.mkdir()
     for name, text in files(load(DEMO, environ={})):
@@ -41,10 +50,7 @@ def test_prometheus_without_a_rule_with_another_and_with_a_dead_target(embedded:
     line = config_file(tmp_path, embedded)
     with prometheus.server("prometheus", tmp_path, *arguments) as address:
         more = ("--prometheus", f"http://{address}", "--rules", str(rules))
-        while not json.loads(urllib.request.urlopen(f"http://{address}/api/v1/query?query=up").read())["data"][
-            "result"
-        ]:
-            time.sleep(0.2)
+        until(lambda: scraped(address))
         report = examined(line, *more)
         report.says("prometheus", "ok", "answered", "")
         report.says("prometheus rules", "ok", "as generated", "")
@@ -57,7 +63,7 @@ def test_prometheus_without_a_rule_with_another_and_with_a_dead_target(embedded:
         for group in changed["groups"]:
             group["rules"] = [rule for rule in group["rules"] if rule.get("alert") != "ShadowTapDropping"]
         (served / "rules.yml").write_text(yaml.safe_dump(changed))
-        urllib.request.urlopen(urllib.request.Request(f"http://{address}/-/reload", method="POST"), timeout=20).close()
+        urllib.request.urlopen(urllib.request.Request(f"http://{address}/-/reload", method="POST"), timeout=60).close()
         said = " ".join(each["says"] for each in examined(line, *more).findings if each["check"] == "prometheus rules")
         assert "1 are not loaded: ShadowTapDropping" in said
         assert "1 are not as generated: ShadowCandidateFailing" in said

@@ -20,6 +20,7 @@ from tests.fixtures import brokers
 from tests.fixtures.brokers import config_for
 from tests.fixtures.events import failed, reply, turn
 from tests.fixtures.system import System, arm
+from tests.fixtures.waiting import LONG_JOIN, UNHURRIED, until
 
 pytestmark = pytest.mark.slow
 
@@ -32,9 +33,10 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """One turn that was answered and one that production failed on, both through every process into the ledger."""
     folder = tmp_path_factory.mktemp("explain")
     with brokers.embedded_broker(folder) as bootstrap:
-        arms = [arm("control", "tests.fixtures.models:instant"), arm("nasty", "tests.fixtures.models:nasty")]
+        arms = [arm(name, f"tests.fixtures.models:{model}", limits=UNHURRIED)
+                for name, model in (("control", "instant"), ("nasty", "nasty"))]  # fmt: skip
         slices = {"use": ["depth"], "metadata": {"channel": ["chat"]}}
-        made = System(folder, bootstrap, arms, slices=slices)
+        made = System(folder, bootstrap, arms, slices=slices, comparator=LONG_JOIN)
         try:
             now = time.time()
             messages = [Message(role="user", content="Hello"), Message(role="assistant", content="Yes?")]
@@ -49,12 +51,9 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
             ):
                 broker.publish([bootstrap], topic, [(b"c1", record.to_json(), ()) for record in records])
             made.start_all()
-            made.settled(turns=2)
+            made.settled(turns=2, timeout_s=200)
             with Ledger(made.config.ledger.url) as ledger:
-                deadline = time.monotonic() + 90
-                while not ledger.outcomes_of(TURN):
-                    assert time.monotonic() < deadline, made.logs()
-                    time.sleep(0.2)
+                until(lambda: ledger.outcomes_of(TURN), why=made.logs)
             yield made
         finally:
             made.close()
@@ -128,9 +127,8 @@ def test_what_is_not_there_is_one_line_that_names_what_is(
     assert len(result.output.splitlines()) == 1
 
 
-def test_a_broker_that_is_away_is_named_and_the_ledgers_part_is_shown(system: System) -> None:
-    [port] = brokers.free_ports(1)
-    shown = shadow(system, TURN, "control", environ={"SHADOW_BROKER_URL": f"127.0.0.1:{port}"})
+def test_a_broker_that_is_away_is_named_and_the_ledgers_part_is_shown(system: System, nowhere: str) -> None:
+    shown = shadow(system, TURN, "control", environ={"SHADOW_BROKER_URL": nowhere})
     assert shown.exit_code == 0
     assert "no answer from Kafka" in shown.output
     assert "lexical" in shown.output

@@ -12,15 +12,19 @@ import pytest
 from shadow import broker
 from shadow.events import Message, Outcome, decode
 from shadow.ledger import Ledger
-from shadow.topology import COMPARISONS, JUDGEMENTS, REPLIES, TURNS
+from shadow.topology import COMPARISONS, JUDGE_GROUP, JUDGEMENTS, REPLIES, TURNS
 from tests.fixtures import brokers
 from tests.fixtures.events import reply, turn
 from tests.fixtures.system import System, arm
+from tests.fixtures.waiting import LONG_JOIN, UNHURRIED, same_day, until
 from tests.pipeline.test_simulate_server import serving
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 
-ARMS = [arm("control", "tests.fixtures.models:instant"), arm("echo", "tests.fixtures.models:echo")]
+ARMS = [
+    arm("control", "tests.fixtures.models:instant", limits=UNHURRIED),
+    arm("echo", "tests.fixtures.models:echo", limits=UNHURRIED),
+]
 ASKED = "Where is order 10001?"
 SAID = {"a:0": "Order 10001 was sent.", "b:0": "It was sent.", "c:0": ASKED, "d:0": "Order 10001 was sent."}
 RIGHT = {
@@ -42,7 +46,7 @@ def made(tmp_path: Path) -> Iterator[Callable[..., System]]:
             adapter = {"type": "openai", "base_url": f"{base}/v1", "model": model}
             judge = {"adapter": adapter, "price": {"input_usd_per_million": 1.0}, "usd_per_day": 5}
             judge |= {"sampling": {"rate": 1.0}, **fields}
-            systems.append(System(tmp_path, bootstrap, ARMS, judge=judge))
+            systems.append(System(tmp_path, bootstrap, ARMS, judge=judge, comparator=LONG_JOIN))
             return systems[-1]
 
         yield make
@@ -78,7 +82,7 @@ def verdicts(system: System) -> dict[tuple[str, str], dict[str, Any]]:
     return found
 
 
-def await_verdicts(system: System, count: int = 2 * len(SAID), timeout_s: float = 150) -> dict[Any, dict[str, Any]]:
+def await_verdicts(system: System, count: int = 2 * len(SAID), timeout_s: float = 200) -> dict[Any, dict[str, Any]]:
     """Once each pair has its verdict, which is written last; a pair of which only the score is there is under way."""
     deadline = time.monotonic() + timeout_s
     while len(found := {pair: said for pair, said in verdicts(system).items() if "judge_verdict" in said}) < count:
@@ -116,10 +120,7 @@ def test_a_right_judge_says_who_is_better_once_and_again_after_redelivery(
     for record in list(broker.read(bootstrap, COMPARISONS)):
         broker.publish(bootstrap, COMPARISONS, [(record.key, record.value, ())], partition=record.partition)
     system.start("judge")
-    deadline = time.monotonic() + 120
-    while sum(broker.lag(bootstrap, "shadow.judge", [COMPARISONS]).values()):
-        assert time.monotonic() < deadline, system.log("judge")
-        time.sleep(0.5)
+    until(lambda: not sum(broker.lag(bootstrap, JUDGE_GROUP, [COMPARISONS]).values()), why=lambda: system.log("judge"))
     assert len({one.outcome_id for one in written(system)}) == len(written(system)) == len(first)
 
 
@@ -133,10 +134,9 @@ def test_a_judge_that_prefers_the_first_place_gets_no_verdict_but_ties(base: str
     assert set(said) == {"tie_disagree"}
 
 
-def test_comparisons_do_not_wait_for_a_judge_that_is_down(made: Callable[..., System]) -> None:
+def test_comparisons_do_not_wait_for_a_judge_that_is_down(made: Callable[..., System], nowhere: str) -> None:
     """Every comparison is in the ledger, and each sampled pair has an error that is counted; none has a score."""
-    [port] = brokers.free_ports(1)
-    down = made(f"http://127.0.0.1:{port}", "judge-facts", timeout_s=2)
+    down = made(f"http://{nowhere}", "judge-facts")
     down.start_all()
     down.start("judge")
     play(down)
@@ -148,7 +148,9 @@ def test_comparisons_do_not_wait_for_a_judge_that_is_down(made: Callable[..., Sy
     down.kill("judge")
 
 
+@pytest.mark.timeout(620)
 def test_a_spent_budget_ends_the_asking_also_in_a_new_process(base: str, made: Callable[..., System]) -> None:
+    same_day(200)
     system = made(base, "judge-facts", usd_per_day=0.0000004, max_in_flight=1)  # less than one question costs
     system.start_all()
     play(system)
@@ -165,8 +167,8 @@ def test_a_spent_budget_ends_the_asking_also_in_a_new_process(base: str, made: C
     broker.publish(bootstrap, TURNS, [(b"a", extra.to_json(), ())])
     broker.publish(bootstrap, REPLIES, [(b"a", answer.to_json(), ())])
     system.start("judge")
-    deadline = time.monotonic() + 120
-    while not (late := [one for one in written(system) if one.turn_id == "a:1" and one.name == "judge_verdict"]):
-        assert time.monotonic() < deadline, system.log("judge")
-        time.sleep(0.3)
+    late = until(
+        lambda: [one for one in written(system) if one.turn_id == "a:1" and one.name == "judge_verdict"],
+        why=lambda: system.log("judge"),
+    )
     assert {one.value for one in late} == {"budget"}

@@ -22,7 +22,7 @@ from shadow.broker import read, start_embedded
 from shadow.tap import Tap, worker
 from shadow.tap import client as tap_client
 from shadow.tap import producer as client
-from tests.fixtures.brokers import config_for, ended, free_ports, patiently, prepared, wipe
+from tests.fixtures.brokers import config_for, ended, free_ports, insist, prepared, wipe
 
 PARTITIONS = 4
 """As many as the embedded broker gives a topic that a Tap asks it for before anybody has made it."""
@@ -34,7 +34,7 @@ def arrived(bootstrap: str, topic: str = topology.TURNS) -> dict[str, list[tuple
     """Per conversation what lies in a topic, in order: (partition, event)."""
     found = defaultdict(list)
     event = {topology.TURNS: events.Turn, topology.REPLIES: events.Reply, topology.OUTCOMES: events.Outcome}[topic]
-    for record in patiently(lambda: list(read([bootstrap], topic))):
+    for record in insist(lambda: list(read([bootstrap], topic))):
         decoded = events.decode(event, record.value, record.key)
         found[decoded.conversation_id].append((record.partition, decoded))
     return found

@@ -17,7 +17,7 @@ from shadow import topology
 from shadow.events import Reply, Turn, decode
 from shadow.simulate import customers, production, traffic
 from shadow.tap import Tap
-from tests.fixtures.brokers import config_for, embedded_broker, patiently, prepared
+from tests.fixtures.brokers import config_for, embedded_broker, insist, prepared
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def shadow(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def read(bootstrap: str, topic: str, event: Any) -> list[Any]:
     """Every record of a topic."""
-    found = patiently(lambda: list(shadow_broker.read([bootstrap], topic)))
+    found = insist(lambda: list(shadow_broker.read([bootstrap], topic)))
     return [decode(event, record.value, record.key) for record in found]
 
 

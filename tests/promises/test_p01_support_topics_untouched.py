@@ -6,7 +6,6 @@ import ast
 import asyncio
 import json
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,11 +15,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from shadow import broker as kafka_client
 from shadow.broker.connection import admin
 from shadow.tap import Tap
 from shadow.topology import TOPOLOGY
-from tests.fixtures.system import ROOT, System, arm
+from tests.fixtures.brokers import insist
+from tests.fixtures.system import PATIENT, PATIENT_WINDOW, ROOT, System, arm
 
 SUPPORT = [topic.name for topic in TOPOLOGY if topic.name.startswith("support.")]
 TURNS = 60
@@ -63,7 +62,7 @@ def serving(endpoint: Endpoint) -> Iterator[str]:
         yield f"http://127.0.0.1:{bound[0]}/v1"
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(20)
+        thread.join(90)
         loop.close()
 
 
@@ -82,8 +81,8 @@ def system(
     for variable in ("OPENAI_API_KEY", "OPENAI_ORG_ID", "ANTHROPIC_API_KEY"):  # production's, on the same machine
         monkeypatch.setenv(variable, SECRET)
     adapter = {"type": "openai", "base_url": endpoint[1], "model": "candidate", "api_key_env": "CANDIDATE_KEY"}
-    arms = [arm("control"), {**arm("remote"), "adapter": adapter}]
-    made = System(tmp_path, broker, arms)
+    arms = [arm("control", limits=PATIENT), {**arm("remote", limits=PATIENT), "adapter": adapter}]
+    made = System(tmp_path, broker, arms, comparator=PATIENT_WINDOW)
     yield made
     made.close()
 
@@ -125,32 +124,38 @@ def talk(tap: Tap) -> None:
         tap.outcome(conversation_id=f"c{number // 3}", turn_id=call.turn_id, name="solved", value=1.0)
 
 
-def committing_groups(bootstrap: list[str], count: int) -> set[str]:
-    """The consumer groups of the broker, once there are so many: the embedded one lists a group that has committed."""
-    deadline, groups = time.monotonic() + 90, set[str]()
+def groups_at(bootstrap: list[str]) -> set[str]:
     with admin(bootstrap) as client:
-        while len(groups) < count:
-            assert time.monotonic() < deadline, groups
-            time.sleep(0.2)
-            groups = {group["group_id"] for group in client.list_groups()}
-    return groups
+        return {group["group_id"] for group in client.list_groups()}
+
+
+def committing_groups(system: System, count: int) -> set[str]:
+    """The consumer groups of the broker, once there are so many: the embedded one lists a group that has committed."""
+    found = set[str]()
+
+    def enough() -> bool:
+        found.update(insist(lambda: groups_at(system.config.broker.bootstrap)))
+        return len(found) >= count
+
+    system.until(enough)
+    return found
 
 
 @pytest.mark.slow
 def test_p01_support_topics_hold_what_the_tap_wrote_and_nothing_of_the_caller_travels(system, endpoint):
     """With all parts running: count and bytes of ``support.*`` are the Tap's, groups ours, requests the arm's."""
     system.start_all()
+    system.await_assigned("comparator", "mirror.control", "mirror.remote")
     with Tap(system.config.broker.bootstrap) as tap:
         sent = recording(tap)
         talk(tap)
-        assert tap.flush(30)
+        assert tap.flush(120)
     assert len(sent) == 3 * TURNS
     system.settled(turns=TURNS)
-    bootstrap = system.config.broker.bootstrap
-    lying = [(topic, record) for topic in SUPPORT for record in kafka_client.read(bootstrap, topic)]
+    lying = [(topic, record) for topic in SUPPORT for record in system.records(topic)]
     assert Counter((topic, record.key, record.value) for topic, record in lying) == Counter(sent)
     assert not any(record.headers for _, record in lying)
-    groups = committing_groups(bootstrap, len(system.config.arms) + 2)
+    groups = committing_groups(system, len(system.config.arms) + 2)
     assert all(group.startswith("shadow.") for group in groups), groups
     requests = endpoint[0].requests
     assert len(requests) == TURNS

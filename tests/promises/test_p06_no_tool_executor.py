@@ -13,11 +13,10 @@ from typing import Any
 
 import pytest
 
-from shadow import broker as kafka_client
 from shadow.events import Reply, decode
 from shadow.topology import ARM_REPLIES
 from tests.fixtures import load
-from tests.fixtures.system import ROOT, System, arm
+from tests.fixtures.system import PATIENT, PATIENT_WINDOW, ROOT, System, arm
 
 TURNS = 40
 WATCHED = ROOT / "tests" / "fixtures" / "watched"
@@ -27,10 +26,11 @@ WATCHED = ROOT / "tests" / "fixtures" / "watched"
 def system(tmp_path: Path, broker: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[System]:
     monkeypatch.setenv("PYTHONPATH", str(WATCHED))
     monkeypatch.setenv("WATCHED_LOG", str(tmp_path / "watched.jsonl"))
-    eager = arm("eager")
+    eager = arm("eager", limits=PATIENT)
     settings = {"folder": str(tmp_path / "by-tool")}
     eager["adapter"] = {"type": "callable", "target": "tests.fixtures.models:eager_for_tools", "settings": settings}
-    made = System(tmp_path, broker, [arm("control", "tests.fixtures.models:instant"), eager])
+    control = arm("control", "tests.fixtures.models:instant", limits=PATIENT)
+    made = System(tmp_path, broker, [control, eager], comparator=PATIENT_WINDOW)
     yield made
     made.close()
 
@@ -43,10 +43,10 @@ def noted(system: System) -> list[dict[str, Any]]:
 def test_p06_what_a_candidate_calls_is_recorded_and_never_done(system, tmp_path):
     """A candidate calls a shell, a file and an address: no process starts, nothing but the broker is connected to."""
     system.start_all()
+    system.await_assigned("comparator", "mirror.control", "mirror.eager")
     load.write_raw(system.config.broker.bootstrap, turns=TURNS, rate=1_000, run="p06", twice=False, garbage=False)
     system.settled(turns=TURNS)
-    records = kafka_client.read(system.config.broker.bootstrap, ARM_REPLIES)
-    replies = [decode(Reply, record.value, record.key) for record in records]
+    replies = [decode(Reply, record.value, record.key) for record in system.records(ARM_REPLIES)]
     called = [reply.message.tool_calls for reply in replies if reply.arm == "eager" and reply.message is not None]
     assert len(called) == TURNS
     assert all(len(calls or ()) == 3 for calls in called)  # recorded, as the model wrote them

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import io
 import json
 import os
@@ -22,14 +23,15 @@ from consumers.gate import decision, key
 from shadow import broker as kafka_client
 from shadow.config import Config
 from shadow.events import Decision, decode
+from shadow.gate.experiment import Experiment
 from shadow.gate.report import canonical
-from shadow.gatekeeper import Gatekeeper
+from shadow.gatekeeper import VISIBLE_S, Gatekeeper
 from shadow.ledger import Ledger
 from shadow.promotion.bundle import BundleError, digest, pack
 from shadow.promotion.evidence import derived, opened, seal
 from shadow.promotion.verify import verify
 from shadow.topology import DECISIONS
-from tests.fixtures.brokers import free_ports
+from tests.fixtures.brokers import free_ports, insist
 from tests.fixtures.evidence import judged, members, repacked
 from tests.fixtures.gate_ledger import configured, evaluator_of, store
 from tests.fixtures.gate_rows import EASY, START, conversations, every
@@ -47,10 +49,12 @@ class Gates:
         self.folder = folder
         self.ports = free_ports(2)
         self.config = configured(folder, bootstrap, gate={**EASY, "max_age_s": 48 * 3600})
-        kafka_client.wait_ready(self.config.broker.bootstrap, 30)
-        kafka_client.ensure_topics(self.config)
+        insist(lambda: kafka_client.ensure_topics(self.config))
         self.ledger = Ledger(self.config.ledger.url)
-        self.shift_s = time.time() - START - 24 * 3600  # so that all of it is past, and none of it old
+        # All of it is past, and none of it old. A look has just been taken and the next one is almost five minutes
+        # away, so that no reader has taken one look more than another: reports say when, and how fast it went.
+        close_after_s = Experiment.of(self.config, "cand", evaluator_of(self.config)).close_after_s
+        self.shift_s = time.time() - START - 24 * 3600 - close_after_s - VISIBLE_S - 15
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def store(self, count: int, *, first: int = 0, **fields: Any) -> None:
@@ -79,14 +83,27 @@ class Gates:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, json.loads(error.read())
-        except urllib.error.URLError:
+        except (OSError, http.client.HTTPException):  # it is not there yet, or the machine stood still
             return 0, {}
 
-    def await_verdict(self, port: int, verdict: str) -> dict[str, Any]:
-        self.until(lambda: (self.ask(port)[0], self.ask(port)[1].get("verdict")) == (200, verdict))
-        return self.ask(port)[1]
+    def status(self, port: int, **asked: Any) -> int:
+        """With which status a gate that runs answers."""
+        found: list[int] = []
+        self.until(lambda: found.append(self.ask(port, **asked)[0]) or found[-1])
+        return found[-1]
 
-    def until(self, true: Callable[[], bool], timeout_s: float = 120) -> None:
+    def await_verdict(self, port: int, verdict: str) -> dict[str, Any]:
+        """The first report with that verdict."""
+        found: list[tuple[int, dict[str, Any]]] = []
+
+        def there() -> bool:
+            found.append(self.ask(port))
+            return (found[-1][0], found[-1][1].get("verdict")) == (200, verdict)
+
+        self.until(there)
+        return found[-1][1]
+
+    def until(self, true: Callable[[], object], timeout_s: float = 120) -> None:
         deadline = time.monotonic() + timeout_s
         while not true():
             logs = "\n".join(path.read_text()[-2000:] for path in self.folder.glob("gate-*.log"))
@@ -94,7 +111,7 @@ class Gates:
             time.sleep(0.2)
 
     def decisions(self) -> list[Decision]:
-        records = kafka_client.read(self.config.broker.bootstrap, DECISIONS)
+        records = insist(lambda: list(kafka_client.read(self.config.broker.bootstrap, DECISIONS)))
         return [decode(Decision, record.value, record.key) for record in records]
 
     def close(self) -> None:
@@ -148,15 +165,15 @@ def test_p09_the_endpoint_speaks_to_rollout_controllers(gates: Gates):
     gates.store(40)
     gates.start(port)
     gates.await_verdict(port, "HOLD")
-    assert gates.ask(port)[0] == 200
-    assert gates.ask(port, post=True)[0] == 409
-    assert gates.ask(port, name="nobody")[0] == 404
+    assert gates.status(port) == 200
+    assert gates.status(port, post=True) == 409
+    assert gates.status(port, name="nobody") == 404
     gates.store(560, first=40, **EQUAL)
     gates.await_verdict(port, "PROMOTE")
-    assert gates.ask(port, post=True)[0] == 200
+    assert gates.status(port, post=True) == 200
     gates.store(600, first=600, failures=every(2))
     assert gates.await_verdict(port, "REJECT")["culprits"] == ["any_failure"]
-    assert gates.ask(port, post=True)[0] == 409
+    assert gates.status(port, post=True) == 409
 
 
 def test_p09_a_row_that_turns_up_late_makes_the_ledger_be_read_anew(gates: Gates):

@@ -87,7 +87,7 @@ def course(events: list[Turn | Reply], cuts: set[int]) -> dict[tuple[str, str], 
 
 
 @pytest.mark.parametrize("decoded", [600, 0])
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(events=records(), seed=st.integers(0, 2**32))
 def test_the_same_records_give_the_same_comparisons_however_they_are_cut(decoded, events, seed):
     """All in one batch, each in a batch of its own, and cut by chance; kept as events, or packed."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 
@@ -221,18 +220,16 @@ def test_a_check_that_hangs_or_breaks_is_a_line_and_holds_up_no_other() -> None:
         raise RuntimeError("no luck\x1b[2J")
 
     def hanging() -> list[Finding]:
-        released.wait(60)
+        released.wait()  # whoever waits for it never ends
         return []
 
     checks = [
         Check("hangs", hanging, "look at it", 0.3),
-        Check("breaks", broken, "mend it", 0.3),
-        Check("works", lambda: [fine("works", "well")], "", 0.3),
+        Check("breaks", broken, "mend it", 60),
+        Check("works", lambda: [fine("works", "well")], "", 60),
     ]
-    begun = time.monotonic()
     found = list(run(checks))
     released.set()
-    assert time.monotonic() - begun < 5
     assert [(each.check, each.status) for each in found] == [("hangs", "fail"), ("breaks", "fail"), ("works", "ok")]
     assert "did not answer within 0.3 s" in found[0].says
     assert "\x1b" not in found[1].says

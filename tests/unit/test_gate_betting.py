@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import reduce
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shadow.gate.betting import REMEMBERED, SCALE, Bets, Wealth, focused4, largest_stake, log_mixture, spread5
@@ -54,7 +54,6 @@ def test_spread5_covers_the_range():
     assert sum(bets.weights) == pytest.approx(1)
 
 
-@settings(deadline=None)
 @given(grids, st.sampled_from([-1.0, 1.0]))
 def test_no_conversation_ruins_a_bet(bets, x):
     """No factor is below 0.05, so an int64 holds seven hundred million conversations."""
@@ -63,7 +62,6 @@ def test_no_conversation_ruins_a_bet(bets, x):
     assert 2**63 // -math.floor(math.log(0.05) * SCALE) > 700_000_000
 
 
-@settings(deadline=None)
 @given(grids, pairs)
 def test_terms_are_rounded_down(bets, x):
     """Rounding up would be evidence from nothing."""
@@ -73,7 +71,6 @@ def test_terms_are_rounded_down(bets, x):
         assert Fraction(term, SCALE) <= Fraction(exact) < Fraction(term + 1, SCALE)
 
 
-@settings(deadline=None)
 @given(grids, pairs)
 def test_at_the_margin_the_expected_wealth_does_not_grow(bets, x):
     """A two-point conversation whose mean is the margin: the expected factor of each bet is 1 at most."""
@@ -85,7 +82,6 @@ def test_at_the_margin_the_expected_wealth_does_not_grow(bets, x):
             assert share * math.exp(up / SCALE) + (1 - share) * math.exp(down / SCALE) <= 1 + 1e-12
 
 
-@settings(deadline=None)
 @given(grids, st.lists(pairs, max_size=60), st.data())
 def test_any_partitioning_and_order_gives_the_same_bits(bets, values, data):
     parts: list[list[float]] = [[] for _ in range(data.draw(st.integers(1, 6)))]
@@ -98,7 +94,6 @@ def test_any_partitioning_and_order_gives_the_same_bits(bets, values, data):
     assert merged.log_e("reject").hex() == whole.log_e("reject").hex()
 
 
-@settings(deadline=None)
 @given(grids, st.lists(st.lists(pairs, max_size=9), min_size=3, max_size=3))
 def test_merge_is_associative_and_commutative(bets, lists):
     a, b, c = (wealth(bets, values) for values in lists)
@@ -107,13 +102,11 @@ def test_merge_is_associative_and_commutative(bets, lists):
     assert a.merge(Wealth.none_yet(bets)) == a
 
 
-@settings(deadline=None)
 @given(grids, pairs, st.integers(0, 9))
 def test_adding_a_value_many_times_at_once_gives_the_same_bits(bets, x, times):
     assert Wealth.none_yet(bets).add(x, times=times) == wealth(bets, [x] * times)
 
 
-@settings(deadline=None)
 @given(grids, pairs)
 def test_a_remembered_term_is_the_computed_one(bets, x):
     again = replace(bets)  # the same bets, with nothing remembered

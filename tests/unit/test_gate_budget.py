@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shadow.gate.budget import EventCounts, log_e, rate_interval
@@ -39,14 +39,12 @@ def test_events_that_reject_a_budget_of_one_in_a_thousand(n, events):
     assert log_e(EventCounts(n, events - 1), 0.001, "reject") < GOAL
 
 
-@settings(deadline=None)
 @given(st.floats(0.0001, 0.49), st.sampled_from(["promote", "reject"]))
 def test_at_the_budget_the_expected_evidence_does_not_grow(budget, side):
     factors = [math.exp(log_e(EventCounts(1, event), budget, side)) for event in (0, 1)]
     assert (1 - budget) * factors[0] + budget * factors[1] <= 1 + 1e-12
 
 
-@settings(deadline=None)
 @given(st.integers(1, 5_000), st.integers(0, 5_000))
 def test_the_interval_holds_what_is_not_decided(n, events):
     counts = EventCounts(n, min(events, n))
@@ -64,7 +62,6 @@ def test_without_an_event_the_rate_may_be_nought_and_without_data_anything():
     assert EventCounts().mean() is None
 
 
-@settings(deadline=None)
 @given(st.lists(st.booleans()), st.lists(st.booleans()))
 def test_merge_is_the_count_of_both(first, second):
     def count(events: list[bool]) -> EventCounts:
@@ -76,7 +73,6 @@ def test_merge_is_the_count_of_both(first, second):
     assert count(first).merge(count(second)) == count(second + first)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=3, max_size=3))
 def test_merge_is_associative_and_commutative(pairs):
     a, b, c = (EventCounts(quiet + events, events) for quiet, events in pairs)

@@ -6,7 +6,7 @@ import math
 from functools import reduce
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shadow.gate.betting import spread5
@@ -45,7 +45,6 @@ def test_a_reply_that_never_came_is_a_failure_of_its_side():
     assert close([TurnPair(None, None)]).x == 0.0
 
 
-@settings(deadline=None)
 @given(st.lists(st.builds(TurnPair, flags, flags), min_size=1), st.randoms(use_true_random=False))
 def test_x_is_bounded_and_the_order_of_turns_does_not_matter(turns, random):
     closed = close(turns)
@@ -56,7 +55,6 @@ def test_x_is_bounded_and_the_order_of_turns_does_not_matter(turns, random):
     assert close(turns) == closed
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(st.none(), st.floats(-1, 1))), st.randoms(use_true_random=False))
 def test_a_mean_of_values_is_bounded_and_exact_in_any_order(values, random):
     mean = close_values(values)
@@ -73,7 +71,6 @@ def test_an_event_in_any_turn_is_the_conversations_and_so_is_a_turn_not_examined
     assert close_events([]) is None
 
 
-@settings(deadline=None)
 @given(ratios, ratios, amounts, amounts)
 def test_every_pair_value_is_bounded(production, candidate, slow, fast):
     for value in (
@@ -130,7 +127,6 @@ def test_each_kind_has_evidence_with_the_legs_that_promotion_needs(kind):
 conversations = st.integers(1, 9).flatmap(lambda m: st.tuples(st.just(m), st.integers(-m, m)))
 
 
-@settings(deadline=None)
 @given(st.lists(conversations, max_size=40), st.data())
 def test_evidence_is_the_same_however_it_was_split(pairs, data):
     [cell] = Guardrail("g", "failure", 0.02).cells()
@@ -141,7 +137,6 @@ def test_evidence_is_the_same_however_it_was_split(pairs, data):
     assert second.merge(first) == reduce(Paired.add, closed, empty)
 
 
-@settings(deadline=None)
 @given(st.lists(conversations, max_size=60))
 def test_adding_many_together_gives_the_same_bits(pairs):
     [cell] = Guardrail("g", "failure", 0.02).cells()
@@ -153,7 +148,6 @@ def test_adding_many_together_gives_the_same_bits(pairs):
     assert start.add_all(values) == reduce(Paired.add, values, start)
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(conversations, max_size=9), min_size=3, max_size=3))
 def test_merge_is_associative_and_commutative(lists):
     [cell] = Guardrail("g", "slow", 0.02).cells()

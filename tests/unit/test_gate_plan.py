@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shadow.gate.betting import Bets, focused4, spread5
@@ -60,7 +60,6 @@ def test_harm_over_the_margin_is_never_shown_to_be_under_it():
     assert physical_limit([], 0.1, alpha=0.05) is None
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=12), st.floats(0.01, 0.9), st.floats(1e-3, 1))
 def test_no_bets_undercut_the_limit(values, margin, spread):
     limit = physical_limit(values, margin, alpha=0.05)

@@ -6,7 +6,7 @@ import math
 from functools import reduce
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shadow.gate.betting import SCALE, spread5
@@ -43,7 +43,6 @@ def test_stakes_are_planned_for_the_bias_that_matters():
     assert Sentinel.none_yet(bias=0.01, variance=0.01).stakes == pytest.approx((0.4, 0.7, 0.95, 0.95))
 
 
-@settings(deadline=None)
 @given(starts, pairs)
 def test_with_equal_arms_the_expected_evidence_does_not_grow(start, x):
     """x and -x alike: a mean of 0."""
@@ -54,7 +53,6 @@ def test_with_equal_arms_the_expected_evidence_does_not_grow(start, x):
     assert max(means) <= 1 + 1e-12
 
 
-@settings(deadline=None)
 @given(starts, st.lists(pairs, max_size=40), st.data())
 def test_any_partitioning_and_order_gives_the_same_bits(start, values, data):
     parts: list[list[float]] = [[] for _ in range(data.draw(st.integers(1, 5)))]
@@ -64,7 +62,6 @@ def test_any_partitioning_and_order_gives_the_same_bits(start, values, data):
     assert merged == seen(start, values)
 
 
-@settings(deadline=None)
 @given(starts, st.lists(st.lists(pairs, max_size=9), min_size=3, max_size=3))
 def test_merge_is_associative_and_commutative(start, lists):
     a, b, c = (seen(start, values) for values in lists)
@@ -72,7 +69,6 @@ def test_merge_is_associative_and_commutative(start, lists):
     assert a.merge(b).merge(c) == a.merge(b.merge(c))
 
 
-@settings(deadline=None)
 @given(starts, pairs, st.integers(0, 9))
 def test_adding_a_value_many_times_at_once_gives_the_same_bits(start, x, times):
     assert start.add(x, times=times) == seen(start, [x] * times)

@@ -49,7 +49,7 @@ def test_changes_are_few_and_begin_with_hold():
     ]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.randoms(use_true_random=False), st.lists(st.floats(0, 1), max_size=6))
 def test_neither_order_nor_pieces_change_a_byte(rng: random.Random, cuts: list[float]):
     """Rows shuffled, looks asked for at other times, several at once: the same rulings, to the last bit."""

@@ -9,7 +9,7 @@ from functools import reduce
 import numpy as np
 import pytest
 import ville
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ville._boundaries import best_rho, normal_mixture
 
@@ -107,7 +107,6 @@ def test_harm_in_long_conversations_is_seen_per_turn():
     assert 0.1 < lower < 0.25 < upper
 
 
-@settings(deadline=None)
 @given(st.lists(conversations, max_size=60), st.data())
 def test_any_partitioning_and_order_gives_the_same_sums(pairs, data):
     parts: list[list[tuple[int, int]]] = [[] for _ in range(data.draw(st.integers(1, 6)))]
@@ -116,7 +115,6 @@ def test_any_partitioning_and_order_gives_the_same_sums(pairs, data):
     assert reduce(TurnSums.merge, data.draw(st.permutations([sums(part) for part in parts]))) == sums(pairs)
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(conversations, max_size=9), min_size=3, max_size=3))
 def test_merge_is_associative_and_commutative(lists):
     a, b, c = (sums(pairs) for pairs in lists)
@@ -124,7 +122,6 @@ def test_merge_is_associative_and_commutative(lists):
     assert a.merge(b).merge(c) == a.merge(b.merge(c))
 
 
-@settings(deadline=None)
 @given(conversations, st.integers(0, 9))
 def test_adding_a_conversation_many_times_at_once_gives_the_same_sums(pair, times):
     assert TurnSums().add(*pair, times=times) == sums([pair] * times)

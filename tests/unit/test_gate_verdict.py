@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import random
 from dataclasses import replace
 from functools import reduce
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shadow.gate.betting import spread5
@@ -16,7 +17,7 @@ from shadow.gate.conversations import Closed
 from shadow.gate.evidence import Absolute, Evidence, Paired, Tuning
 from shadow.gate.guardrails import OVERALL, Cell
 from shadow.gate.rules import Latch, Rule, Ruling, Situation
-from shadow.gate.verdict import certain_culprits, decide
+from shadow.gate.verdict import certain_culprits, decide, glance
 
 RULE = Rule(max_conversations=10_000)
 GOOD = Situation(conversations=400, pairs_expected=1_000, pairs_complete=1_000, at_cycle_end=True)
@@ -35,6 +36,7 @@ def failures(*, better: int, worse: int, equal: int, cell: Cell = WRONG_ACTION, 
 EQUAL = failures(better=15, worse=15, equal=470)
 WORSE = failures(better=0, worse=300, equal=100)
 OPEN = failures(better=0, worse=3, equal=20)
+RUNS, LOOKS = 60, 60
 
 
 def look(*evidence: Evidence, situation: Situation = GOOD, latch: Latch = Latch(), rule: Rule = RULE) -> Ruling:  # noqa: B008
@@ -134,6 +136,55 @@ def test_a_rejection_without_a_certain_culprit_says_so():
     assert ruling.reasons[0].detail == "worse than the margin: no single cell for certain"
 
 
+def test_a_culprit_that_is_certain_later_is_named_later():
+    """The first one stays named, whatever its evidence says by then; an innocent one is named never."""
+    late = failures(better=0, worse=40, equal=20, cell=OTHER)
+    innocent = failures(better=15, worse=15, equal=470, cell=Cell("tone", OVERALL, "failure", 0.1))
+    first = look(WORSE, Paired.none_yet(OTHER, spread5(0.1), TUNING), innocent)
+    assert first.culprits == ("wrong_action",)
+    second = look(WORSE, late, innocent, latch=first.latch)
+    assert (second.verdict, second.culprits) == ("REJECT", ("wrong_action", "refusal in tool_use"))
+    assert [report.state for report in second.cells] == ["fail", "pass", "fail"]
+    third = look(OPEN, late, innocent, latch=second.latch)
+    assert third.culprits == second.culprits
+
+
+def test_no_culprit_is_added_while_the_evidence_cannot_be_trusted():
+    first = look(WORSE, Paired.none_yet(OTHER, spread5(0.1), TUNING))
+    late = failures(better=0, worse=300, equal=100, cell=OTHER)
+    down = replace(GOOD, causes=("control down",))
+    assert look(WORSE, late, latch=first.latch, situation=down).culprits == ("wrong_action",)
+
+
+def test_a_budget_that_is_exceeded_after_a_rejection_is_named_too():
+    first = look(WORSE, Absolute(LEAK, EventCounts(400, 0)))
+    ruling = look(WORSE, Absolute(LEAK, EventCounts(500, 20)), latch=first.latch)
+    assert (whys(ruling), ruling.culprits) == (["harm", "over_budget"], ("wrong_action", "pii_leak"))
+
+
+def test_an_innocent_cell_is_hardly_ever_named_however_often_one_looks():
+    """Eight cells at their margins and one far over it, watched at 60 looks: someone innocent is named in under 5 %."""
+    draw = random.Random(20_261_130)
+    guilty, others = Cell("guilty", OVERALL, "failure", 0.1), [Cell(f"g{n}", OVERALL, "failure", 0.1) for n in range(8)]
+    named = sum(_names_an_innocent(draw, [guilty, *others]) for _ in range(RUNS))
+    assert named <= 0.05 * RUNS
+
+
+def _names_an_innocent(draw: random.Random, cells: list[Cell]) -> bool:
+    shares = {cell: 0.4 if cell.name == "guilty" else cell.margin for cell in cells}
+    evidence = {cell: Paired.none_yet(cell, spread5(cell.margin), TUNING) for cell in cells}
+    latch = Latch()
+    for _ in range(LOOKS):
+        for cell, share in shares.items():
+            for harm in (draw.random() < share for _ in range(5)):
+                evidence[cell] = evidence[cell].add(Closed(float(harm), 1, int(harm), harm))
+        latch = glance([*evidence.values()], rule=RULE, situation=GOOD, latch=latch).latch
+        if set(latch.blamed) - {"guilty"}:
+            return True
+    assert latch.blamed == ("guilty",)
+    return False
+
+
 def test_reject_beats_promote_also_afterwards():
     promoted = look(EQUAL).latch
     assert promoted.promoted
@@ -212,13 +263,11 @@ def test_a_report_carries_what_is_shown_to_people():
     assert (open_report.lower, open_report.log_e_promote, open_report.progress) == (None, None, 0.0)
 
 
-@settings(deadline=None)
 @given(st.permutations([EQUAL, Absolute(LEAK, EventCounts(90, 0)), failures(better=1, worse=1, equal=90, cell=OTHER)]))
 def test_the_order_of_cells_does_not_matter(evidence):
     assert look(*evidence) == look(*reversed(evidence))
 
 
-@settings(deadline=None)
 @given(
     st.sets(st.sampled_from(["stale", "control", "ledger"])),
     st.booleans(),
@@ -241,7 +290,6 @@ def test_e_holm_by_hand():
     assert certain_culprits([1e9, 1e9, -1e9], 0.05) == [0, 1]
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-10, 12), min_size=1, max_size=6))
 def test_e_holm_is_the_closed_test_by_means(logs):
     """Against its definition: every set of hypotheses that holds this one has a mean of 20 or more."""

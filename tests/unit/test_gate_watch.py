@@ -143,7 +143,7 @@ def test_without_a_control_there_is_none_and_the_report_says_so():
     assert report(session, session.ruling())["sentinel"] is None
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.randoms(use_true_random=False), st.lists(st.floats(-14, 1), max_size=6))
 def test_neither_order_nor_pieces_change_when_it_alarms(rng: random.Random, cuts: list[float]):
     early = day_before(80, failures=every(6), production_failures=every(5))

@@ -115,7 +115,7 @@ def test_a_process_that_has_not_begun_is_not_ready() -> None:
 
 def ask(port: int, path: str) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as response:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=90) as response:
             return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         with error:

@@ -186,7 +186,7 @@ def everything(turns: int) -> set[tuple[str, str]]:
 crashes = st.lists(st.integers(0, 20), max_size=4)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(crashes, st.randoms(use_true_random=False), st.integers(1, 8))
 def test_after_any_crashes_every_turn_is_found_again_with_all_its_replies(after, random, turns):
     """The promise that the ledger's exactness rests on: nothing is missing, and a restart lets nothing expire."""
@@ -200,7 +200,7 @@ def test_after_any_crashes_every_turn_is_found_again_with_all_its_replies(after,
     assert log.expired_at_the_end == set()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data(), crashes, st.randoms(use_true_random=False), st.integers(1, 8))
 def test_after_any_crashes_and_second_deliveries_every_pair_has_been_emitted(data, after, random, turns):
     """A second delivery read alone after a restart may expire: the ledger has its pair already and refuses it."""

@@ -262,4 +262,4 @@ def test_a_page_is_made_while_others_count_and_come_and_go() -> None:
                 list(openmetrics_parse(metrics.page(modern=True).decode()))
         finally:
             stop.set()
-        counting.result(30)
+        counting.result(120)

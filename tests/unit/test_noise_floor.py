@@ -9,7 +9,7 @@ from functools import reduce
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shadow.gate.betting import SCALE
@@ -178,7 +178,6 @@ def test_both_sides_are_rounded_alike(x):
     assert steps(-x) == -steps(x)
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-1, 1), max_size=40), st.data())
 def test_any_partitioning_and_order_gives_the_same_bits(values, data):
     parts: list[list[float]] = [[] for _ in range(data.draw(st.integers(1, 5)))]

@@ -214,7 +214,7 @@ async def test_a_closed_port_is_a_retryable_provider_error() -> None:
 
 @pytest.mark.parametrize("head", [b"", SSE, SSE + chunk({"content": "a"})])
 async def test_a_call_to_a_server_that_stops_in_the_middle_can_be_abandoned(head: bytes) -> None:
-    async with asked(says(head, then=30)) as ask:
+    async with asked(says(head, then=600)) as ask:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.3):
                 await ask()
@@ -229,7 +229,7 @@ async def test_an_endless_stream_is_cut_at_the_limit(part: bytes) -> None:
             await writer.drain()
 
     async with asked(babble, limits={"max_reply_bytes": 5_000}) as ask:
-        answer = await asyncio.wait_for(ask(), 20)
+        answer = await asyncio.wait_for(ask(), 120)
     assert answer.truncated_by_limit
     assert answer.finish_reason == "length"
     assert len(answer.message.text) <= 5_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 
@@ -201,21 +202,29 @@ HOSTILE = {
 }
 
 
+def timed(text: str) -> tuple[float, int]:
+    """Seconds of the processor with nothing remembered, and how much is found."""
+    pii._read.cache_clear()
+    begun = time.process_time()
+    found = find(text).found
+    return time.process_time() - begun, len(found)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(HOSTILE))
 def test_a_megabyte_of_hostile_text_takes_seconds_and_not_for_ever(name: str) -> None:
-    draw, text = random.Random(name), ""
+    """At best: what else the machine does only adds to the time."""
+    draw, half_s, whole_s = random.Random(name), math.inf, math.inf
     text = "".join(HOSTILE[name](draw) for _ in range(200_000))
     text = (text * (1_000_000 // len(text) + 1))[:1_000_000]
-    pii._read.cache_clear()
-    begin = time.process_time()
-    half = find(text[:500_000])
-    middle = time.process_time()
-    whole = find(text)
-    end = time.process_time()
-    assert end - middle < 20
-    assert end - middle < 6 * (middle - begin) + 0.5, "it grows faster than the text"
-    assert len(whole.found) >= len(half.found)
+    for _ in range(4):
+        (half, few), (whole, many) = timed(text[:500_000]), timed(text)
+        assert many >= few
+        half_s, whole_s = min(half_s, half), min(whole_s, whole)
+        if whole_s < min(20, 6 * half_s + 0.5):
+            break
+    assert whole_s < 20
+    assert whole_s < 6 * half_s + 0.5, "it grows faster than the text"
 
 
 @pytest.mark.skipif(not LABELLED.is_file(), reason=f"{LABELLED} is absent; name the folder of data in SHADOW_DATA_DIR")

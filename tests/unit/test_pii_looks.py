@@ -46,7 +46,7 @@ def plain_iban(text: str) -> tuple[str, int] | None:
     return next(((compact(text[:end]), end) for end in ends if stdnum.iban.is_valid(compact(text[:end]))), None)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(TEXTS)
 def test_digits_and_dates_stand_where_the_plain_patterns_see_them(text: str) -> None:
     for plain, quick in ((HAS_DIGITS, looks.HAS_DIGITS), (DATE, looks.DATE)):
@@ -54,7 +54,7 @@ def test_digits_and_dates_stand_where_the_plain_patterns_see_them(text: str) -> 
     assert bool(MANY_DIGITS.search(text)) == bool(looks.MANY_DIGITS.search(text))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(TEXTS)
 def test_words_stand_where_the_plain_pattern_sees_them(text: str) -> None:
     lower = text.lower()
@@ -83,7 +83,7 @@ def test_the_first_letters_of_a_word_let_every_word_through(kind: str) -> None:
         assert looks.WORDS.fullmatch(f" {text}"), text
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.sampled_from(IBANS), st.integers(1, 5), st.sampled_from(["", " ", "-"]), TEXTS, st.data())
 def test_an_iban_ends_where_its_country_says(
     number: str, size: int, sign: str, after: str, data: st.DataObject

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shadow import events
@@ -43,7 +43,6 @@ TEXTS = st.lists(
 ).flatmap(lambda parts: st.sampled_from([" ", "", "\n", ", "]).map(lambda glue: glue.join(parts)))
 
 
-@settings(deadline=None)
 @given(TEXTS)
 def test_redacting_twice_changes_nothing_and_leaves_nothing_that_is_found(text: str) -> None:
     once = ON.apply(turn_of(text, known=["Ada Lovelace"]), limit=LIMIT)
@@ -54,7 +53,6 @@ def test_redacting_twice_changes_nothing_and_leaves_nothing_that_is_found(text: 
 IDS = st.from_regex(r"[a-z0-9][a-z0-9:-]{0,20}", fullmatch=True)
 
 
-@settings(deadline=None)
 @given(IDS, IDS, st.sampled_from(list(FOUND.values())))
 def test_a_value_has_one_pseudonym_in_a_conversation_and_another_elsewhere(
     one: str, other: str, found: tuple[Any, str]

@@ -52,7 +52,7 @@ def reply(text: str = "You get $49.90 back for AB-12345.", **changes: Any) -> Sc
     seed=st.integers(),
     response_format=st.none() | st.dictionaries(st.sampled_from(["type", "json_schema"]), JSON_VALUES),
 )
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_any_input_yields_a_reply_and_the_same_input_the_same(
     name: str, messages: list[Any], tools: list[Any], seed: int, response_format: dict[str, Any] | None
 ) -> None:

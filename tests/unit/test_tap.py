@@ -8,7 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -17,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shadow import events, hang_watch, topology
-from shadow.tap import Tap, producer, wire
+from shadow.tap import Tap, fields, producer, wire
 from shadow.tap.call import failure_of
 
 BODY = [{"role": "user", "content": "Where is my order?"}]
@@ -55,9 +56,9 @@ def test_what_the_wire_repeats_is_what_the_events_say() -> None:
     assert wire.SCHEMA_VERSION == events.SCHEMA_VERSION
     assert wire.PRODUCTION == events.PRODUCTION
     assert set(events.FAILURE_KINDS) == wire.FAILURE_KINDS
-    assert (wire.EARLIEST_CLOCK_S, wire.LATEST_CLOCK_S) == (events.EARLIEST_CLOCK_S, events.LATEST_CLOCK_S)
-    assert set(events.Message.model_fields["role"].annotation.__args__) == wire.ROLES  # type: ignore[union-attr]
-    assert {name: field.alias for name, field in events.GenAI.model_fields.items()} == wire._GEN_AI
+    assert (fields.EARLIEST_CLOCK_S, fields.LATEST_CLOCK_S) == (events.EARLIEST_CLOCK_S, events.LATEST_CLOCK_S)
+    assert set(events.Message.model_fields["role"].annotation.__args__) == fields.ROLES  # type: ignore[union-attr]
+    assert {name: field.alias for name, field in events.GenAI.model_fields.items()} == fields.GEN_AI
 
 
 class Dumped:
@@ -147,7 +148,7 @@ GOOD = {
 }
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.data())
 def test_garbage_never_raises_and_whatever_is_written_is_its_event(data: st.DataObject) -> None:
     """Each call either writes a record that decodes, or counts it: nothing third."""
@@ -162,7 +163,7 @@ def test_garbage_never_raises_and_whatever_is_written_is_its_event(data: st.Data
 
 
 MESSAGE = st.one_of(
-    st.builds(lambda role, text: {"role": role, "content": text}, st.sampled_from(sorted(wire.ROLES)), st.text()),
+    st.builds(lambda role, text: {"role": role, "content": text}, st.sampled_from(sorted(fields.ROLES)), st.text()),
     st.builds(lambda text: Dumped({"role": "user", "content": [{"type": "text", "text": text}]}), st.text()),
     st.builds(
         lambda name, text: {
@@ -175,7 +176,6 @@ MESSAGE = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(
     st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_:#@+=~/-]{0,150}", fullmatch=True),
     st.lists(MESSAGE, min_size=1),
@@ -362,27 +362,61 @@ def test_a_log_handler_that_fails_is_not_productions_problem(tap: Tap, monkeypat
     assert (tap.stats().queued, tap.stats().dropped) == (1, {"invalid": 1})
 
 
+def until(reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not reached():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.005)
+
+
+class Watched:
+    """The clock of the watches of clients: it stands still until it is put forward."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.looks: Counter[threading.Thread] = Counter()
+        self._of_others = set(threading.enumerate())
+
+    def monotonic(self) -> float:
+        thread = threading.current_thread()
+        if thread.name == "hang-watch" and thread not in self._of_others:
+            self.looks[thread] += 1
+        return self.now
+
+    def pass_over(self, seconds: float, *, watches: int) -> None:
+        """Returns when each of so many watches has seen it, and has done what it then does."""
+        until(lambda: len(self.looks) >= watches)
+        self.now += seconds
+        seen = dict(self.looks)
+        until(lambda: all(self.looks[each] >= looks + 2 or not each.is_alive() for each, looks in seen.items()))
+
+
 def test_clients_that_all_hang_leave_few_threads_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each costs production a thread that nobody can end: the pauses between them double."""
-    made, released = [], threading.Event()
+    """Each costs production a thread that nobody can end: the time that the next one is given doubles."""
+    made, released, clock = list[threading.Thread](), threading.Event(), Watched()
 
     def hang(_settings: Any) -> Any:
-        made.append(time.monotonic())
-        released.wait(60)
+        made.append(threading.current_thread())
+        released.wait()
         raise RuntimeError("released")
 
     monkeypatch.setattr(producer, "made", hang)
-    monkeypatch.setattr(hang_watch, "HANG_S", 0.1)
-    monkeypatch.setattr(hang_watch, "LOOK_S", 0.02)
+    monkeypatch.setattr(hang_watch, "LOOK_S", 0.01)
+    monkeypatch.setattr(hang_watch, "time", clock)
     tap = Tap("127.0.0.1:1")
     tap.turn(conversation_id="c", messages=BODY)
-    time.sleep(2.5)
-    begun = len(made)
+    for count, times in enumerate((1, 2, 4, 8), start=1):
+        until(lambda count=count: len(made) == count)
+        clock.pass_over(times * hang_watch.HANG_S, watches=count)
+        assert (len(made), tap.stats().clients_replaced) == (count, count - 1)
+        clock.pass_over(0.5, watches=count)
+    until(lambda: len(made) == 5)
     stats = tap.stats()
     tap.close(0)
     released.set()
-    assert 3 <= begun <= 6
-    assert (stats.queued, stats.clients_replaced) == (1, begun - 1)
+    for worker in made:  # before the watches have another clock again
+        worker.join(60)
+    assert (stats.queued, stats.clients_replaced) == (1, 4)
     assert tap.stats().dropped == {"closed": 1}
 
 

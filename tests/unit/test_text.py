@@ -13,7 +13,7 @@ from shadow.events import Message
 from shadow.failures.ungrounded_fact import UngroundedFact
 from shadow.text.context import squeezed
 from shadow.text.embedding import default_embedder
-from shadow.text.facts import numbers
+from shadow.text.fact_values import numbers
 from shadow.text.words import words
 from tests.fixtures.events import reply, turn
 
@@ -49,13 +49,13 @@ def test_the_tokens_of_a_text_are_the_tokenizers(text):
     assert EMBEDDER.tokens(text) == own(text)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(st.sampled_from(PIECES) | st.text(st.characters(codec="utf-8"), max_size=5), max_size=12))
 def test_whatever_the_text(pieces):
     assert EMBEDDER.tokens("".join(pieces)) == own("".join(pieces))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.text(st.characters(max_codepoint=127)) | st.text(st.characters(codec="utf-8")))
 def test_words_and_squeezed_texts(text):
     assert words(text) == re.findall(r"\w+", text.lower())

@@ -3,9 +3,12 @@
 // of a plain page also what it asked for, what the browser said of it, and its text: {requests, said, text}.
 import { chromium } from 'playwright-core';
 
+const LONG_MS = 120_000;
+const FRAMES = 20;
+
 const { chromium: executablePath, pages } = JSON.parse(await new Response(process.stdin).text());
 const args = ['--disable-dev-shm-usage', '--font-render-hinting=none', '--force-color-profile=srgb'];
-const browser = await chromium.launch({ executablePath, args, chromiumSandbox: process.getuid?.() !== 0 });
+const browser = await chromium.launch({ executablePath, args, timeout: LONG_MS, chromiumSandbox: process.getuid?.() !== 0 });
 try {
   for (const page of pages) {
     console.log(JSON.stringify(await seen(page)));
@@ -22,12 +25,13 @@ async function seen({ url, png, width, plain, whole }) {
   page.on('pageerror', (error) => complaints.push(String(error)));
   page.on('request', (request) => requests.push(request.url()));
   page.on('console', (message) => said.push(message.text()));
+  page.setDefaultTimeout(LONG_MS);
   await page.goto(url);
   if (!plain) {
-    await page.waitForFunction(() => document.body.dataset.state !== 'loading', null, { timeout: 60_000 });
+    await page.waitForFunction(() => document.body.dataset.state !== 'loading', null, { timeout: LONG_MS });
     const height = await page.evaluate(() => document.documentElement.scrollHeight);
     await page.setViewportSize({ width, height }); // tables draw the rows that are in view
-    await page.waitForTimeout(300);
+    await page.evaluate(still, FRAMES);
   }
   const found = await page.evaluate(() => ({
     error: document.body.dataset.error ?? null,
@@ -47,4 +51,15 @@ async function seen({ url, png, width, plain, whole }) {
   const more = plain ? { requests, said, text: await page.evaluate(() => document.body.innerText) } : {};
   await page.close();
   return { url, complaints, ...found, ...more };
+}
+
+// In the page: returns once so many frames in a row have shown the same. Frames, not time: a busy machine draws few.
+async function still(frames) {
+  const shown = () => document.body.innerText + document.querySelectorAll('canvas').length;
+  for (let same = 0, before = ''; same < frames; ) {
+    await new Promise((drawn) => requestAnimationFrame(() => setTimeout(drawn)));
+    const now = shown();
+    same = now === before ? same + 1 : 0;
+    before = now;
+  }
 }
