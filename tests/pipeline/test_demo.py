@@ -86,7 +86,7 @@ def test_two_demos_in_a_row(tmp_path):
         counted = (ledger.parent / "logs" / "traffic.log").read_text().splitlines()[-1]
         [spoken, behind] = [int(number) for number in re.findall(r"(\d+) (?:turns|behind)", counted)]
         assert 0 < turns == spoken == SLOTS - behind, counted  # a machine that stalls does not start them all
-        for name in ARMS:
+        for name in ARMS:  # sampled, stored; nothing in flight, missing, double or unexpected
             assert re.search(rf"│ {name} +│ +{turns} │ +{turns} │ +0 │ +0 │ +0 │ +0 │", output), name
     assert sorted(path.name for path in tmp_path.iterdir()) == [".shadow", "output"]
 
