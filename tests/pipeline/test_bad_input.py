@@ -35,7 +35,7 @@ from shadow.topology import (
 from tests.fixtures import events, load
 from tests.fixtures.brokers import free_ports
 from tests.fixtures.system import ROOT, System, arm
-from tests.fixtures.waiting import LONG_JOIN, UNHURRIED, until
+from tests.fixtures.waiting import LONG_WINDOW, UNHURRIED, until
 
 pytestmark = [pytest.mark.slow]
 
@@ -171,7 +171,7 @@ def port() -> int:
 
 @pytest.fixture
 def system(request: pytest.FixtureRequest, tmp_path: Path, broker: str, port: int) -> Iterator[System]:
-    limits, join = getattr(request, "param", (UNHURRIED, LONG_JOIN))
+    limits, join = getattr(request, "param", (UNHURRIED, LONG_WINDOW))
     arms = [arm(name, "tests.fixtures.models:instant", limits=limits) for name in ARMS]
     made = System(tmp_path, broker, arms, comparator=join)
     try:

@@ -19,8 +19,9 @@ from shadow.broker import BrokerError, is_embedded, publish, read, wait_ready
 from shadow.broker.connection import ANSWER_S
 from shadow.cli import main
 from shadow.topology import TOPOLOGY, TURNS, diagram
-from tests.fixtures.brokers import config_for, embedded_broker, free_ports, insist, ports_in_a_row, prepared
+from tests.fixtures.brokers import config_for, embedded_broker, free_ports, ports_in_a_row, prepared
 from tests.fixtures.brokers import kafka as start_kafka
+from tests.fixtures.waiting import insist
 
 RUN = Path(__file__).parents[2] / "deploy" / "kafka" / "run.py"
 

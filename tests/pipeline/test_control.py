@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from shadow.events import Reply, decode
 from shadow.ledger import Ledger
 from shadow.tap import Tap
 from shadow.topology import ARM_REPLIES
-from tests.fixtures.brokers import insist
 from tests.fixtures.system import ROOT, System, arm
+from tests.fixtures.waiting import insist, until
 
 pytestmark = [pytest.mark.slow]
 
@@ -102,23 +102,16 @@ def replies(system: System, name: str) -> dict[str, Reply]:
     return {each.turn_id: each for each in insist(lambda: list(found())) if each.arm == name}
 
 
-def until(true: Callable[[], bool], system: System, timeout_s: float = 120) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline, system.logs()
-        time.sleep(0.1)
-
-
 def told(system: System, tap: Tap, conversation: str, state: str, *command: str) -> list[bool]:
     """Give a command while a conversation goes on; which of its turns were shed."""
     heard = said(system, state)
     done = control(system, *command)
     assert (done.returncode, done.stdout) == (0, f"better: {state}\n")
     say_one_by_one(tap, conversation, range(HEARD_WITHIN))
-    until(lambda: said(system, state) > heard, system)
+    until(lambda: said(system, state) > heard, why=system.logs)
     say_one_by_one(tap, conversation, range(HEARD_WITHIN, HEARD_WITHIN + LATER))
     names = [f"{conversation}:{index}" for index in range(HEARD_WITHIN + LATER)]
-    until(lambda: replies(system, "better").keys() >= set(names), system)
+    until(lambda: replies(system, "better").keys() >= set(names), why=system.logs)
     found = replies(system, "better")
     return [found[name].shed == "paused" for name in names]
 
@@ -142,7 +135,7 @@ def test_pause_sheds_new_turns_and_resume_goes_on_each_within_about_a_second(sys
     shed: list[bool] = []
     with Tap(system.config.broker.bootstrap) as tap:
         say(tap, "before", 5)
-        until(lambda: len(replies(system, "better")) == 5, system)
+        until(lambda: len(replies(system, "better")) == 5, why=system.logs)
         for number in range(ROUNDS):
             pause = ("pause", "better", "--reason", "too dear", "--by", "ada")
             paused = told(system, tap, f"paused{number}", "paused", *pause)
@@ -191,10 +184,10 @@ def test_kill_gives_up_the_calls_under_way(system, meter):
     system.await_assigned("comparator", "mirror.stuck", "mirror.better", "mirror.control")
     with Tap(system.config.broker.bootstrap) as tap:
         say(tap, "hanging", 10, metadata={"tier": "stuck"})
-        until(lambda: len(asked_to_hang(meter)) == 10, system)
+        until(lambda: len(asked_to_hang(meter)) == 10, why=system.logs)
         assert not replies(system, "stuck")
         assert control(system, "kill", "stuck").returncode == 0
-        until(lambda: len(replies(system, "stuck")) == 10, system)
+        until(lambda: len(replies(system, "stuck")) == 10, why=system.logs)
         ended = {each.shed for each in replies(system, "stuck").values()}
         assert ended == {"paused"}, "they ended by their time-out, not by the command"
         say(tap, "killed", 5, metadata={"tier": "stuck"})
@@ -207,9 +200,9 @@ def test_kill_gives_up_the_calls_under_way(system, meter):
         records = insist(lambda: list(kafka_client.read(system.config.broker.bootstrap, ARM_REPLIES)))
         assert sum(json.loads(each.value)["arm"] == "stuck" for each in records) == 15
         assert control(system, "resume", "stuck").returncode == 0
-        until(lambda: said(system, "running", "mirror.stuck") > 0, system)
+        until(lambda: said(system, "running", "mirror.stuck") > 0, why=system.logs)
         say(tap, "resumed", 5, metadata={"tier": "stuck"})
-        until(lambda: len(asked_to_hang(meter)) == 15, system)
+        until(lambda: len(asked_to_hang(meter)) == 15, why=system.logs)
 
 
 def test_wrong_use_is_one_line(deployed):

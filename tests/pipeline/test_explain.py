@@ -20,7 +20,7 @@ from tests.fixtures import brokers
 from tests.fixtures.brokers import config_for
 from tests.fixtures.events import failed, reply, turn
 from tests.fixtures.system import System, arm
-from tests.fixtures.waiting import LONG_JOIN, UNHURRIED, until
+from tests.fixtures.waiting import LONG_WINDOW, UNHURRIED, until
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +36,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         arms = [arm(name, f"tests.fixtures.models:{model}", limits=UNHURRIED)
                 for name, model in (("control", "instant"), ("nasty", "nasty"))]  # fmt: skip
         slices = {"use": ["depth"], "metadata": {"channel": ["chat"]}}
-        made = System(folder, bootstrap, arms, slices=slices, comparator=LONG_JOIN)
+        made = System(folder, bootstrap, arms, slices=slices, comparator=LONG_WINDOW)
         try:
             now = time.time()
             messages = [Message(role="user", content="Hello"), Message(role="assistant", content="Yes?")]

@@ -16,7 +16,7 @@ from shadow.topology import COMPARISONS, JUDGE_GROUP, JUDGEMENTS, REPLIES, TURNS
 from tests.fixtures import brokers
 from tests.fixtures.events import reply, turn
 from tests.fixtures.system import System, arm
-from tests.fixtures.waiting import LONG_JOIN, UNHURRIED, same_day, until
+from tests.fixtures.waiting import LONG_WINDOW, UNHURRIED, same_day, until
 from tests.pipeline.test_simulate_server import serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
@@ -46,7 +46,7 @@ def made(tmp_path: Path) -> Iterator[Callable[..., System]]:
             adapter = {"type": "openai", "base_url": f"{base}/v1", "model": model}
             judge = {"adapter": adapter, "price": {"input_usd_per_million": 1.0}, "usd_per_day": 5}
             judge |= {"sampling": {"rate": 1.0}, **fields}
-            systems.append(System(tmp_path, bootstrap, ARMS, judge=judge, comparator=LONG_JOIN))
+            systems.append(System(tmp_path, bootstrap, ARMS, judge=judge, comparator=LONG_WINDOW))
             return systems[-1]
 
         yield make

@@ -22,7 +22,8 @@ from shadow.broker import read, start_embedded
 from shadow.tap import Tap, worker
 from shadow.tap import client as tap_client
 from shadow.tap import producer as client
-from tests.fixtures.brokers import config_for, ended, free_ports, insist, prepared, wipe
+from tests.fixtures.brokers import config_for, ended, free_ports, prepared, wipe
+from tests.fixtures.waiting import insist, until
 
 PARTITIONS = 4
 """As many as the embedded broker gives a topic that a Tap asks it for before anybody has made it."""
@@ -43,13 +44,6 @@ def arrived(bootstrap: str, topic: str = topology.TURNS) -> dict[str, list[tuple
 def topics(bootstrap: str) -> str:
     prepared(config_for(bootstrap, partitions=PARTITIONS))
     return bootstrap
-
-
-def until(true: Callable[[], bool], timeout_s: float = 90.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from shadow import topology
 from shadow.events import Reply, Turn, decode
 from shadow.simulate import customers, production, traffic
 from shadow.tap import Tap
-from tests.fixtures.brokers import config_for, embedded_broker, insist, prepared
+from tests.fixtures.brokers import config_for, embedded_broker, prepared
+from tests.fixtures.waiting import insist
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +24,7 @@ from shadow.metrics.catalogue import CATALOGUE
 from shadow.tap import Tap
 from tests.fixtures.brokers import free_ports, ports_in_a_row
 from tests.fixtures.system import ROOT, arm
+from tests.fixtures.waiting import until
 
 pytestmark = [pytest.mark.slow]
 
@@ -84,10 +84,7 @@ class Up:
         return [line for line in found if line.get("event") == event]
 
     def until(self, true: Callable[[], Any], timeout_s: float = 120) -> None:
-        deadline = time.monotonic() + timeout_s
-        while not true():
-            assert time.monotonic() < deadline, "\n".join(self.lines()[-40:])
-            time.sleep(0.1)
+        until(true, timeout_s=timeout_s, why=lambda: "\n".join(self.lines()[-40:]))
 
     def await_members(self) -> None:
         """Until comparator and mirrors own their partitions."""

@@ -18,8 +18,8 @@ from aiohttp import web
 from shadow.broker.connection import admin
 from shadow.tap import Tap
 from shadow.topology import TOPOLOGY
-from tests.fixtures.brokers import insist
-from tests.fixtures.system import PATIENT, PATIENT_WINDOW, ROOT, System, arm
+from tests.fixtures.system import ROOT, System, arm
+from tests.fixtures.waiting import PATIENT, PATIENT_WINDOW, insist
 
 SUPPORT = [topic.name for topic in TOPOLOGY if topic.name.startswith("support.")]
 TURNS = 60

@@ -12,7 +12,8 @@ import yaml
 from shadow.audit import ArmAudit
 from shadow.tap import Tap
 from tests.fixtures import load
-from tests.fixtures.system import PATIENT, PATIENT_WINDOW, System, arm
+from tests.fixtures.system import System, arm
+from tests.fixtures.waiting import PATIENT, PATIENT_WINDOW
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -20,7 +20,8 @@ from shadow.ledger import Ledger
 from shadow.topology import ARM_REPLIES, DEAD_LETTERS, REPLIES
 from shadow.topology import TURNS as TURNS_TOPIC
 from tests.fixtures import brokers, load
-from tests.fixtures.system import PATIENT, PATIENT_WINDOW, ROOT, System, arm
+from tests.fixtures.system import ROOT, System, arm
+from tests.fixtures.waiting import PATIENT, PATIENT_WINDOW
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

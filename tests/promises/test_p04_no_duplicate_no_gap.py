@@ -12,8 +12,8 @@ from shadow import broker as kafka_client
 from shadow.events import Comparison, Reply, Turn, decode
 from shadow.topology import ARM_REPLIES, COMPARISONS, RECORDER_GROUP, TURNS, mirror_group
 from tests.fixtures import load
-from tests.fixtures.brokers import insist
-from tests.fixtures.system import PATIENT, PATIENT_WINDOW, System, arm
+from tests.fixtures.system import System, arm
+from tests.fixtures.waiting import PATIENT, PATIENT_WINDOW, insist
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 

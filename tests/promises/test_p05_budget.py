@@ -12,7 +12,8 @@ from shadow.events import Reply, decode
 from shadow.ledger import Ledger
 from shadow.topology import ARM_REPLIES, TURNS, mirror_group
 from tests.fixtures import load
-from tests.fixtures.system import PATIENT, PATIENT_WINDOW, System, arm
+from tests.fixtures.system import System, arm
+from tests.fixtures.waiting import PATIENT, PATIENT_WINDOW
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

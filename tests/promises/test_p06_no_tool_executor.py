@@ -16,7 +16,8 @@ import pytest
 from shadow.events import Reply, decode
 from shadow.topology import ARM_REPLIES
 from tests.fixtures import load
-from tests.fixtures.system import PATIENT, PATIENT_WINDOW, ROOT, System, arm
+from tests.fixtures.system import ROOT, System, arm
+from tests.fixtures.waiting import PATIENT, PATIENT_WINDOW
 
 TURNS = 40
 WATCHED = ROOT / "tests" / "fixtures" / "watched"

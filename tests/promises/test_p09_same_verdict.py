@@ -31,11 +31,12 @@ from shadow.promotion.bundle import BundleError, digest, pack
 from shadow.promotion.evidence import derived, opened, seal
 from shadow.promotion.verify import verify
 from shadow.topology import DECISIONS
-from tests.fixtures.brokers import free_ports, insist
+from tests.fixtures.brokers import free_ports
 from tests.fixtures.evidence import judged, members, repacked
 from tests.fixtures.gate_ledger import configured, evaluator_of, store
 from tests.fixtures.gate_rows import EASY, START, conversations, every
 from tests.fixtures.system import ROOT
+from tests.fixtures.waiting import insist, until
 
 pytestmark = [pytest.mark.slow]
 
@@ -104,11 +105,12 @@ class Gates:
         return found[-1][1]
 
     def until(self, true: Callable[[], object], timeout_s: float = 120) -> None:
-        deadline = time.monotonic() + timeout_s
-        while not true():
-            logs = "\n".join(path.read_text()[-2000:] for path in self.folder.glob("gate-*.log"))
-            assert time.monotonic() < deadline, f"{[self.ask(port) for port in self.ports]}\n{logs}"
-            time.sleep(0.2)
+        until(true, timeout_s=timeout_s, every_s=0.2, why=self.state)
+
+    def state(self) -> str:
+        """What the gates say, and the ends of their logs."""
+        logs = "\n".join(path.read_text()[-2000:] for path in self.folder.glob("gate-*.log"))
+        return f"{[self.ask(port) for port in self.ports]}\n{logs}"
 
     def decisions(self) -> list[Decision]:
         records = insist(lambda: list(kafka_client.read(self.config.broker.bootstrap, DECISIONS)))

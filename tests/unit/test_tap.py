@@ -7,9 +7,8 @@ import logging
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -20,6 +19,7 @@ from hypothesis import strategies as st
 from shadow import events, hang_watch, topology
 from shadow.tap import Tap, fields, producer, wire
 from shadow.tap.call import failure_of
+from tests.fixtures.waiting import until
 
 BODY = [{"role": "user", "content": "Where is my order?"}]
 EVENTS = {topology.TURNS: events.Turn, topology.REPLIES: events.Reply, topology.OUTCOMES: events.Outcome}
@@ -360,13 +360,6 @@ def test_a_log_handler_that_fails_is_not_productions_problem(tap: Tap, monkeypat
     tap.turn(conversation_id="", messages=BODY)
     tap.turn(conversation_id="c", messages=orjson.loads('[{"role":"user","content":"x"}]'))
     assert (tap.stats().queued, tap.stats().dropped) == (1, {"invalid": 1})
-
-
-def until(reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not reached():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.005)
 
 
 class Watched:
