@@ -24,6 +24,7 @@ from dashboards.panels import (
     LEGEND,
     ORANGE,
     RED,
+    REJECTED,
     SENTINEL,
     STATES,
     VERDICT,
@@ -73,11 +74,11 @@ VERDICT_ROW: Final[tuple[Panel, ...]] = (
     stats("Coverage", "Do enough of its turns count, which they do while the customer would still talk to it?",
           "percentunit", now(f"min by (candidate) (shadow_gate_coverage_ratio{{{ARM}}})", "{{candidate}}"),
           steps=[(None, RED), (COVERAGE_RATIO, GREEN)], width=3, height=6),
-    bars("Evidence for promotion", "How much of the needed evidence is there, where it lacks most and nothing failed?",
+    bars("Evidence for promotion", "How much of what is needed is there, where it lacks most? None for a rejected one.",
          "percentunit",
-         now(f"min by (candidate) (max by ({CELL}) (shadow_gate_progress_ratio{{{ARM}}}) "
-             f"unless on ({CELL}) max by ({CELL}) (shadow_gate_state{{{ARM}}}) == 2)", "{{candidate}}"),
-         least=0, most=1, steps=[(None, ORANGE), (ANY, GREEN)], width=8, height=5),
+         now(f"min by (candidate) (max by ({CELL}) (shadow_gate_progress_ratio{{{ARM}}})) "
+             f"unless on (candidate) {REJECTED.format(arm=ARM)}", "{{candidate}}"),
+         least=0, most=1, steps=[(None, ORANGE), (ANY, GREEN)], width=8, height=5, empty="all are rejected"),
     stats("Conversations still needed", "How long must one that is on hold wait, by its slowest guardrail and slice?",
           "short",
           now(f"max by (candidate) (max by ({CELL}) (shadow_gate_required_samples{{{ARM}}}) "
@@ -180,7 +181,7 @@ BOARD: Final = Board(
     "May this candidate be promoted, and if not, why?",
     (
         (
-            "May it be promoted?  PROMOTE: shadow promote.  HOLD: wait, or mend what is red.  REJECT: do not.",
+            "May it be promoted?  PROMOTE: yes, by shadow promote.  HOLD: not yet.  REJECT: no.",
             VERDICT_ROW,
         ),
         ("How much worse, and how sure?", SURE_ROW),

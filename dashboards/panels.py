@@ -51,6 +51,9 @@ VERDICT: Final = (
 )
 """One number of the one-hot verdict, as :data:`VERDICTS` reads it."""
 
+REJECTED: Final = '(max by (candidate) (shadow_gate_verdict{{verdict="REJECT",{arm}}}) == 1)'
+"""Whose way to a promotion is of no interest any more."""
+
 Step = tuple[float | None, str]
 _RANKED: Final = re.compile(r"(topk|bottomk)\(([\d -]+), (.+)\)", re.DOTALL)
 _SELECTOR: Final = re.compile(r"\{[^{}]*\}(?:\[[^\]]*\])?")

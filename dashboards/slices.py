@@ -14,6 +14,7 @@ from dashboards.panels import (
     LEGEND,
     NEUTRAL,
     ORANGE,
+    REJECTED,
     STATES,
     Board,
     Query,
@@ -101,10 +102,11 @@ BOARD: Final = Board(
         (
             "How much is known?",
             (
-                bars("Evidence", "Where does the evidence for a promotion lack most?", "percentunit",
-                     now(f"bottomk(15, {_cells('progress_ratio')} unless on ({LABELS}) {_cells('state')} == 2)",
-                         LEGENDS), least=0, most=1, steps=[(None, ORANGE), (ANY, GREEN)], width=12, height=10,
-                     pairs=True),
+                bars("Evidence", "Where does the evidence for a promotion lack most? None for a rejected one.",
+                     "percentunit",
+                     now(f"bottomk(15, {_cells('progress_ratio')} unless on (candidate) {REJECTED.format(arm=ARM)})",
+                         LEGENDS), empty="all are rejected", least=0, most=1, steps=[(None, ORANGE), (ANY, GREEN)],
+                     width=12, height=10, pairs=True),
                 bars("Conversations", "Which slices have the fewest?", "short",
                      now(f"bottomk(15, min by (candidate, slice) ({_cells('samples')}))", "{{candidate}}: {{slice}}"),
                      least=0, steps=[(None, NEUTRAL)], width=12, height=10, pairs=True),
