@@ -191,8 +191,10 @@ class Comparator(Service):  # type: ignore[misc]
         return part.read_until_s[topic]
 
     async def _compare(self, resolved: list[Resolved], now_s: float) -> list[Comparison]:
+        """A turn's arms together, for what they share is read once; in pieces, for the group must hear of us meanwhile."""
         found: list[Comparison] = []
         errors: list[str] = []
+        resolved.sort(key=lambda each: (each.partition, each.turn.at))
         for start in range(0, len(resolved), AT_A_TIME):
             some = resolved[start : start + AT_A_TIME]
             done = compare(some, evaluator=self._evaluator, evaluator_revision=self._evaluator_revision, now_s=now_s)

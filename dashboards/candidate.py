@@ -78,7 +78,7 @@ VERDICT_ROW: Final[tuple[Panel, ...]] = (
          "percentunit",
          now(f"min by (candidate) (max by ({CELL}) (shadow_gate_progress_ratio{{{ARM}}})) "
              f"unless on (candidate) {REJECTED.format(arm=ARM)}", "{{candidate}}"),
-         least=0, most=1, steps=[(None, ORANGE), (ANY, GREEN)], width=8, height=5, empty="all are rejected"),
+         least=0, most=1, steps=[(None, ORANGE), (ANY, GREEN)], width=8, height=5, empty="none, or all are rejected"),
     stats("Conversations still needed", "How long must one that is on hold wait, by its slowest guardrail and slice?",
           "short",
           now(f"max by (candidate) (max by ({CELL}) (shadow_gate_required_samples{{{ARM}}}) "

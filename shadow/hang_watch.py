@@ -16,7 +16,7 @@ HANG_S: Final = 10.0
 """A call that takes longer is hanging: a poll is given a quarter of a second, a commit five, a connection five."""
 
 GIVE_UP_S: Final = 60.0
-"""A call that goes on so long after :data:`HANG_S` has brought no end to it hangs for good."""
+"""A call that was found hanging, and has gone on so long since it began, hangs for good."""
 
 LOOK_S: Final = 1.0
 

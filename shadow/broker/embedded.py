@@ -82,12 +82,22 @@ def start_embedded(port: int, log: Path) -> subprocess.Popen[bytes]:
         )
     try:
         _await_listening(process, port, log)
-        wait_ready([f"127.0.0.1:{port}"], EMBEDDED_START_S)  # a busy machine lets it listen before it answers
+        _await_answering(process, port, log)
     except BaseException:
         process.kill()
         process.wait()
         raise
     return process
+
+
+def _await_answering(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """On a busy machine it listens long before it answers."""
+    try:
+        wait_ready([f"127.0.0.1:{port}"], EMBEDDED_START_S)
+    except BrokerError:
+        if process.poll() is None:
+            raise
+        raise BrokerError(f"the embedded broker ended (status {process.returncode}): {last_line(log)}") from None
 
 
 def _await_listening(process: subprocess.Popen[bytes], port: int, log: Path) -> None:

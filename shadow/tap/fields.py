@@ -1,6 +1,6 @@
 """The fields of what the Tap writes, checked without pydantic: each function gives the wire form or refuses.
 
-All raise :class:`RefusedError`, whose text names the field and the fix.
+All but ``plain`` raise :class:`RefusedError`, whose text names the field and the fix.
 """
 
 from __future__ import annotations

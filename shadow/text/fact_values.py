@@ -36,7 +36,7 @@ MONTHS: Final = {
     )
     for name in names.split()
 }  # fmt: skip
-WORDS: Final = {
+NUMBER_WORDS: Final = {
     word: number
     for number, words in enumerate(
         ("one", "two zwei dois duas dos", "three drei três tres", "four vier quatro cuatro", "five fünf cinco",
@@ -66,6 +66,7 @@ NUMBER: Final = r"\d(?:[\d.,\u202f\u00a0]{0,30}\d)?"
 """The pattern of a number, with separators of any country."""
 WORK: Final = r"(?:business|working|work)[ -]"
 AFTER_WORK: Final = r" (?:úteis|útil|hábiles|hábil|laborables)\b"
+"""Before or after a unit they say that working days are meant."""
 
 _NUMBER: Final = re.compile(NUMBER)
 _WORKDAY: Final = re.compile(f"{WORK}|{AFTER_WORK}")
@@ -175,10 +176,10 @@ def _duration(text: str) -> Fact | None:
 
 
 def _identifier(text: str) -> Fact | None:
-    value = text.lstrip("#").rstrip("-_").upper()
-    if not any(character.isdigit() for character in value):
+    name = text.lstrip("#").rstrip("-_").upper()
+    if not any(character.isdigit() for character in name):
         return None
-    return ("number", _decimal(value)) if value.isascii() and value.isdigit() else ("identifier", value)
+    return ("number", _decimal(name)) if name.isascii() and name.isdigit() else ("identifier", name)
 
 
 _READERS: Final[dict[str, Callable[[str], Fact | None]]] = {

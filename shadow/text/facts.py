@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from shadow.text.fact_values import AFTER_WORK, CURRENCIES, MONTHS, NUMBER, UNITS, WORDS, WORK, Fact, value
+from shadow.text.fact_values import AFTER_WORK, CURRENCIES, MONTHS, NUMBER, NUMBER_WORDS, UNITS, WORK, Fact, value
 from shadow.text.pseudonyms import PSEUDONYM
 
 MAX_CHARACTERS: Final = 8_000
@@ -81,7 +81,7 @@ def _facts(text: str, *, cut: bool) -> Facts:
     if "\n" in text or text[:1].isdigit():
         text = _MARKER.sub(" ", text)
     words = text.split()
-    if not WORDS.keys().isdisjoint(words):
+    if not NUMBER_WORDS.keys().isdisjoint(words):
         found.update(_spelt(words))
     for match in _matches(" ".join(words)):
         fact = value(match.lastgroup, match.group())
@@ -112,9 +112,9 @@ def _matches(text: str) -> Iterator[re.Match[str]]:
 
 def _spelt(words: list[str]) -> Iterator[Fact]:
     """Durations whose number is a word: ``two weeks``, ``five business days``."""
-    for at in [at for at, word in enumerate(words) if word in WORDS]:
+    for at in [at for at, word in enumerate(words) if word in NUMBER_WORDS]:
         match = _SPELT.match(" ".join(words[at + 1 : at + 4]))
-        fact = value("duration", f"{WORDS[words[at]]} {match.group()}") if match is not None else None
+        fact = value("duration", f"{NUMBER_WORDS[words[at]]} {match.group()}") if match is not None else None
         if fact is not None:
             yield fact
 

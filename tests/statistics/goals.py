@@ -98,7 +98,7 @@ def many(results: Results) -> Iterator[Figure]:
     yield Figure("G6", f"{what}: rejected in 60,000 turns", (share(six["reject"]),), at_least=0.95)
     yield Figure("", f"{what}: median turns to REJECT", (median(six["reject"]),))
     yield Figure("G6", f"{what}: the slice is named", (share(six["culprit"]),), at_least=0.95)
-    yield Figure("G6", f"{what}: another cell is named", (share(six["innocent"]),), at_most=ALPHA)
+    yield Figure("G6", f"{what}: another cell is named at REJECT", (share(six["innocent"]),), at_most=ALPHA)
     calm = results["grid gate, equal"]
     yield Figure("G6", "equal, 14 cells: promoted in 60,000 turns", (share(calm["promote"]),), at_least=0.99)
     yield Figure("", "equal, 14 cells: median turns to PROMOTE", (median(calm["promote"]),))
@@ -163,6 +163,8 @@ def hidden(results: Results) -> Iterator[Figure]:
     yield Figure("P8", f"{what}: promoted", (share(found["promote"]),), at_most=0.002)
     yield Figure("P8", f"{what}: rejected in 20,000 turns", (share(found["reject"]),), at_least=0.95)
     yield Figure("P8", f"{what}: the slice is named", (share(found["culprit"]),), at_least=0.95)
-    yield Figure("P8", f"{what}: another cell is named", (share(found["innocent"]),), at_most=ALPHA)
+    yield Figure(
+        "P8", f"{what}: another cell is named at REJECT", (share(found["innocent"]),), at_most=ALPHA
+    )
     yield Figure("", f"{what}: median turns to REJECT", (median(found["reject"]),))
     yield Figure("", f"{what}: promoted without slices", (share(found["overall_alone"]),))
