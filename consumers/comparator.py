@@ -191,7 +191,7 @@ class Comparator(Service):  # type: ignore[misc]
         return part.read_until_s[topic]
 
     async def _compare(self, resolved: list[Resolved], now_s: float) -> list[Comparison]:
-        """A turn's arms together, for what they share is read once; in pieces, for the group must hear of us meanwhile."""
+        """A turn's arms together: what they share is read once. In pieces: the group must hear of us meanwhile."""
         found: list[Comparison] = []
         errors: list[str] = []
         resolved.sort(key=lambda each: (each.partition, each.turn.at))

@@ -100,25 +100,21 @@ def _stored(record: Any) -> Stored:
     )
 
 
-def producer(bootstrap: Sequence[str]) -> Any:
-    """A ``KafkaProducer`` that waits for all replicas and writes each record once. Raises :class:`BrokerError`.
+def producer(bootstrap: Sequence[str]) -> Bounded:
+    """A ``KafkaProducer`` that waits for all replicas and writes each record once; no call of it hangs.
 
-    Its calls may hang: who needs a bound has :func:`publish`, or watches it (:mod:`shadow.hang_watch`).
+    Raises :class:`BrokerError`; its calls raise what the library's do, and an OSError where that would hang.
     """
     with talking_to(bootstrap):
-        return _producer(bootstrap).released()
-
-
-def _producer(bootstrap: Sequence[str]) -> Bounded:
-    return bounded(
-        KafkaProducer,
-        bootstrap,
-        acks="all",
-        enable_idempotence=True,
-        max_block_ms=int(ANSWER_S * 1000),
-        delivery_timeout_ms=int(DELIVERY_S * 1000),
-        max_request_size=MAX_LETTER_BYTES,
-    )
+        return bounded(
+            KafkaProducer,
+            bootstrap,
+            acks="all",
+            enable_idempotence=True,
+            max_block_ms=int(ANSWER_S * 1000),
+            delivery_timeout_ms=int(DELIVERY_S * 1000),
+            max_request_size=MAX_LETTER_BYTES,
+        )
 
 
 def publish(
@@ -129,7 +125,7 @@ def publish(
     partition: int | None = None,
 ) -> list[tuple[int, int]]:
     """Write ``(key, value, headers)`` records and wait until they are stored: partitions and offsets, in order."""
-    with talking_to(bootstrap), closing(_producer(bootstrap)) as sender:
+    with talking_to(bootstrap), closing(producer(bootstrap)) as sender:
         sent = [
             sender.send(topic, key=key, value=value, headers=list(headers), partition=partition)
             for key, value, headers in records

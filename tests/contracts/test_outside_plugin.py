@@ -61,7 +61,7 @@ class Place:
         path = os.pathsep.join([*(str(self.folder / target) for target in targets), str(ROOT)])
         environ = {**os.environ, "PYTHONPATH": path, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
         done = subprocess.run(
-            command, cwd=self.folder, env=environ, capture_output=True, text=True, check=False, timeout=240
+            command, cwd=self.folder, env=environ, capture_output=True, text=True, check=False, timeout=400
         )
         assert done.returncode == status, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         return done
@@ -141,6 +141,7 @@ def test_a_name_that_two_packages_claim_stops_start_up_and_both_are_named(place:
         assert "copycat:Mine" in said
 
 
+@pytest.mark.timeout(900)
 def test_one_that_cannot_be_loaded_or_hangs_is_named_and_the_others_are_still_tried(place: Place) -> None:
     broken = place.folder / "broken"
     (broken / "broken_ones").mkdir(parents=True)

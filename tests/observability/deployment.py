@@ -11,9 +11,8 @@ import json
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +30,7 @@ from shadow.tap import Tap
 from tests.fixtures import brokers, prometheus
 from tests.fixtures.console import Console, console
 from tests.fixtures.system import ROOT, System
+from tests.fixtures.waiting import until
 from tests.observability.live import Live
 from tests.observability.webhooks import Inbox, inbox
 from tests.pipeline.test_simulate_server import serving
@@ -56,15 +56,6 @@ GATE: Final[dict[str, Any]] = {
         {"kind": "excess_divergence", "name": "facts", "measure": "facts", "margin": 0.05},
     ],
 }
-
-
-def until(true: Callable[[], Any], what: str, timeout_s: float = READY_S) -> Any:
-    """What ``true`` gives, once it is something; :class:`AssertionError` with ``what`` if that takes too long."""
-    deadline = time.monotonic() + timeout_s
-    while not (found := true()):
-        assert time.monotonic() < deadline, f"not within {timeout_s:g} s: {what}"
-        time.sleep(0.1)
-    return found
 
 
 def arms(base: str) -> list[dict[str, Any]]:
@@ -103,7 +94,7 @@ class Deployment(System):
                     command + (["--arm", arm] if arm else []), stdout=log, stderr=log, cwd=ROOT
                 )
         for name in names:
-            until(lambda name=name: self._ready(name), f"{name} is ready\n{self.log(name)}")
+            until(lambda name=name: self._ready(name), timeout_s=READY_S, why=lambda name=name: self.log(name))
 
     def _ready(self, name: str) -> bool:
         assert self.processes[name].poll() is None, self.log(name)
@@ -147,7 +138,7 @@ def deployed(folder: Path, *, faster: float) -> Iterator[Deployment]:
         manager = stack.enter_context(_alertmanager(folder, made, faster))
         address = stack.enter_context(_prometheus(folder, made, manager, tap_port, faster))
         made.live = Live(address, candidates=CANDIDATES)
-        until(lambda: _watched(made), f"every target is scraped, and pairs are compared\n{made.logs()}")
+        until(lambda: _watched(made), timeout_s=READY_S, why=made.logs)  # scraped, and pairs are compared
         yield made
 
 

@@ -18,7 +18,8 @@ from typing import Any, Final
 from shadow import broker
 from shadow.events import Reply, decode
 from shadow.topology import ARM_REPLIES
-from tests.observability.deployment import MODELS, OWNERS, Deployment, deployed, until
+from tests.fixtures.waiting import insist, until
+from tests.observability.deployment import MODELS, OWNERS, Deployment, deployed
 from tests.observability.webhooks import Delivery
 
 LEAKY: Final = "leaky"
@@ -47,7 +48,7 @@ class Drill:
 
 def first_leak(made: Deployment) -> float:
     """When the arm gave the first reply that holds the card's number."""
-    records = broker.read(made.config.broker.bootstrap, ARM_REPLIES)
+    records = insist(lambda: list(broker.read(made.config.broker.bootstrap, ARM_REPLIES)))
     replies = (decode(Reply, record.value, record.key) for record in records)
     return min(
         reply.occurred_at
@@ -67,14 +68,12 @@ def drill(folder: Path, *, faster: float, resolve: bool = True) -> Iterator[Dril
     with deployed(folder, faster=faster) as made:
         patience_s = 180 + 3_600 / faster  # what did not get through is sent again after a minute, at any ``faster``
         made.switch({MODELS[LEAKY]: {"pii_leak": 1.0}})
-        pages = until(lambda: about_leak(made.inbox.deliveries()), f"a page\n{made.logs()}", patience_s)
+        pages = until(lambda: about_leak(made.inbox.deliveries()), timeout_s=patience_s, why=made.logs)
         made.switch({})
         leaked_at_s = first_leak(made)
         taken_back = None
         if resolve:
-            [taken_back, *_] = until(
-                lambda: about_leak(made.inbox.deliveries("resolved")), "the page is taken back", patience_s
-            )
+            [taken_back, *_] = until(lambda: about_leak(made.inbox.deliveries("resolved")), timeout_s=patience_s)
         yield Drill(made, leaked_at_s, pages[0], taken_back)
 
 

@@ -19,12 +19,12 @@ from dashboards.panels import Board
 from dashboards.site import Site
 from tests.fixtures.console import Answer
 from tests.fixtures.system import ROOT
-from tests.observability.deployment import GRAFANA, OWNERS, Deployment, until
+from tests.fixtures.waiting import until
+from tests.observability.deployment import GRAFANA, OWNERS, READY_S, Deployment
 from tests.observability.page import ALERT, CARD, FASTER, LEAKY, Drill, drill
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # the first test waits for all of it
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_500)]  # the first test waits for all of it
 
-PATIENCE_S = 120.0
 DECIDED = (
     "shadow_gate_evaluation_timestamp_seconds",
     "shadow_gate_upper_bound_ratio",
@@ -41,7 +41,11 @@ def leak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
     """One leak, from the reply to the page and to its end; everything still runs."""
     with drill(tmp_path_factory.mktemp("page"), faster=FASTER) as found:
         live = found.deployment.live
-        until(lambda: all(live.again().values(name) for name in DECIDED), f"a verdict\n{found.deployment.log('gate')}")
+        until(
+            lambda: all(live.again().values(name) for name in DECIDED),
+            timeout_s=READY_S,
+            why=lambda: found.deployment.log("gate"),
+        )
         yield found
 
 
@@ -67,7 +71,7 @@ def test_nobody_else_is_told(leak: Drill) -> None:
     inbox = leak.deployment.inbox
     told = [each for status in ("firing", "resolved") for each in inbox.deliveries(status) if each.about(ALERT)]
     assert {(each.receiver, each.labels["candidate"]) for each in told} == {(f"{OWNERS[LEAKY]}-page", LEAKY)}
-    watched = until(lambda: [each for each in inbox.deliveries() if each.about("ShadowWatchdog")], "the watchdog")
+    watched = until(lambda: [each for each in inbox.deliveries() if each.about("ShadowWatchdog")], timeout_s=READY_S)
     assert {each.receiver for each in watched} == {"deadman"}
 
 
@@ -77,7 +81,7 @@ def test_it_is_taken_back_when_the_leak_is_over(leak: Drill) -> None:
     assert leak.resolved.receiver == leak.page.receiver
     assert leak.resolved.at_s > leak.page.at_s
     held = f'ALERTS{{alertname="{ALERT}",alertstate="firing"}}'
-    until(lambda: not leak.deployment.live.again().values(held), "Prometheus lets it go", PATIENCE_S)
+    until(lambda: not leak.deployment.live.again().values(held))
 
 
 def test_a_slow_call_leads_to_its_trace(leak: Drill) -> None:
@@ -89,7 +93,7 @@ def test_a_slow_call_leads_to_its_trace(leak: Drill) -> None:
         found = live.ask("query_exemplars", query=name, start=live.now - 300, end=live.now)
         return found if {each["seriesLabels"]["candidate"] for each in found} == set(OWNERS) else []
 
-    found = until(of_all, "a trace of every arm", PATIENCE_S)
+    found = until(of_all)
     traces = {one["labels"]["trace_id"] for each in found for one in each["exemplars"]}
     assert traces
     assert all(len(trace) == 32 and int(trace, 16) < 100_000 for trace in traces)
@@ -107,7 +111,7 @@ def test_the_page_leads_to_the_replies_that_leaked(leak: Drill) -> None:
         assert found.status == 200
         return found if '<b class="bad">pii_leak</b>' in found.text else None
 
-    found = until(listed, "the leak is in the ledger", PATIENCE_S)
+    found = until(listed)
     pair = running.get(found.links("pair")[0])
     assert pair.status == 200
     assert CARD in pair.text
@@ -140,7 +144,7 @@ def none_stays(faults: Callable[[], set[str]]) -> None:
     A scrape that a busy machine does not answer leaves a hole for a second; what is counted is in the ledger a little
     later.
     """
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + READY_S
     left = faults()
     while left:
         assert time.monotonic() < deadline, "\n".join(sorted(left))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,7 +25,9 @@ from shadow.ledger import Cursor, Ledger
 from shadow.topology import OUTCOMES, REPLIES, TURNS
 from tests.fixtures import backtests
 from tests.fixtures.backtests import LIMITS, answered, asked, calls, configured, every, history, known_later, replies
+from tests.fixtures.brokers import prepared
 from tests.fixtures.system import ROOT
+from tests.fixtures.waiting import until
 
 AHEAD = LOOK_AHEAD * LIMITS["max_in_flight"]
 
@@ -87,10 +90,17 @@ def test_what_is_known_later_of_recorded_replies_counts(tmp_path: Path) -> None:
     assert (report["verdict"], report["culprits"]) == ("REJECT", ["solved"])
 
 
-def start(folder: Path, *arguments: str | Path) -> subprocess.Popen[bytes]:
+@contextmanager
+def started(folder: Path, *arguments: str | Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A backtest of its own process, which is killed (-9) at the end of the block."""
     command = [sys.executable, "-m", "shadow.cli", "--config", str(folder / "shadow.yaml"), "backtest", "cand"]
     with (folder / "log").open("ab") as log:
-        return subprocess.Popen([*command, *map(str, arguments)], cwd=ROOT, stdout=log, stderr=log)
+        process = subprocess.Popen([*command, *map(str, arguments)], cwd=ROOT, stdout=log, stderr=log)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_kill_9_in_the_middle_asks_and_counts_no_turn_twice(tmp_path: Path) -> None:
@@ -103,14 +113,12 @@ def test_kill_9_in_the_middle_asks_and_counts_no_turn_twice(tmp_path: Path) -> N
     ledger, kills = tmp_path / "killed.db", 0
     for goal in (50, 110, 170):
         until_file.write_text(str(goal + 40))  # it comes to no end, however late the goal is seen
-        process = start(tmp_path, told, "--ledger", ledger)
-        deadline = time.monotonic() + 90
-        while len(calls(tmp_path)) < goal:
-            assert time.monotonic() < deadline, (tmp_path / "log").read_text()
-            assert process.poll() is None, (tmp_path / "log").read_text()
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        with started(tmp_path, told, "--ledger", ledger) as process:
+            deadline = time.monotonic() + 90
+            while len(calls(tmp_path)) < goal:
+                assert time.monotonic() < deadline, (tmp_path / "log").read_text()
+                assert process.poll() is None, (tmp_path / "log").read_text()
+                time.sleep(0.005)
         kills += 1
     until_file.unlink()
     again = found(tmp_path, told, "--ledger", ledger)
@@ -132,14 +140,10 @@ def test_replies_that_wait_for_an_earlier_one_outlive_a_kill(tmp_path: Path) -> 
     stuck.touch()
     configured(tmp_path, settings={"stuck": str(stuck)})
     told = history(tmp_path / "history.jsonl", 80)
-    process = start(tmp_path, told, "--ledger", tmp_path / "backtest.db")
-    deadline = time.monotonic() + 90
     journal = tmp_path / "backtest.db.replies.jsonl"
-    while not journal.exists() or journal.read_text().count("\n") < AHEAD:  # its header, and all but the first
-        assert time.monotonic() < deadline, (tmp_path / "log").read_text()
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    with started(tmp_path, told, "--ledger", tmp_path / "backtest.db"):
+        # its header, and all but the first
+        until(lambda: journal.exists() and journal.read_text().count("\n") >= AHEAD, why=(tmp_path / "log").read_text)
     assert calls(tmp_path)[0] == backtests.STUCK
     assert rows(tmp_path / "backtest.db") == []
     assert len(calls(tmp_path)) == AHEAD
@@ -357,21 +361,17 @@ def test_a_second_run_at_the_same_time_is_refused(tmp_path: Path) -> None:
     stuck.touch()
     configured(tmp_path, settings={"stuck": str(stuck)})
     told = history(tmp_path / "history.jsonl", 80)
-    process = start(tmp_path, told, "--ledger", tmp_path / "backtest.db")
-    deadline = time.monotonic() + 90
-    while backtests.STUCK not in calls(tmp_path):  # it does not end before that is answered
-        assert time.monotonic() < deadline, (tmp_path / "log").read_text()
-        time.sleep(0.02)
-    done = run(tmp_path, told)
-    process.kill()
-    process.wait()
+    with started(tmp_path, told, "--ledger", tmp_path / "backtest.db"):
+        # it does not end before that is answered
+        until(lambda: backtests.STUCK in calls(tmp_path), why=(tmp_path / "log").read_text)
+        done = run(tmp_path, told)
     assert (done.exit_code, "another run of this backtest is at work" in done.stderr) == (1, True)
 
 
 def test_history_is_what_the_broker_still_holds(tmp_path: Path, embedded: str) -> None:
     file = configured(tmp_path, broker={"url": embedded, "partitions": 2})
     config = load(file, environ={})
-    broker.ensure_topics(config)
+    prepared(config)
     some = backtests.turns(6)
     for topic, events in (
         (TURNS, some),

@@ -14,10 +14,9 @@ from pathlib import Path
 import pytest
 from kafka import KafkaAdminClient, KafkaProducer
 
-from shadow import broker
 from shadow.config import load
 from shadow.topology import COMPARISONS, REPLIES, TOPOLOGY, TURNS
-from tests.fixtures.brokers import embedded_broker
+from tests.fixtures.brokers import embedded_broker, prepared
 from tests.fixtures.doctor import Report, black_hole, config_file, examined
 from tests.fixtures.system import ROOT
 
@@ -68,7 +67,7 @@ def test_a_call_of_the_client_that_never_returns_is_a_line(
 ) -> None:
     """As kafka-python does now and then: it waits for its own loop, which never answers."""
     line = config_file(tmp_path, embedded)
-    broker.ensure_topics(load(tmp_path / "shadow.yaml", environ={}))
+    prepared(load(tmp_path / "shadow.yaml", environ={}))
     monkeypatch.setattr(KafkaAdminClient, "list_groups", lambda self: self._net.run(self._net.sleep, 3_600))
     monkeypatch.setattr("shadow.broker.timed.HANG_S", 5.0)
     monkeypatch.setattr("shadow.broker.timed.CLOSE_S", 1.0)
@@ -80,7 +79,7 @@ def test_a_call_of_the_client_that_never_returns_is_a_line(
 def test_a_broker_that_is_stopped_is_said_and_the_others_are_looked_at(tmp_path: Path) -> None:
     with embedded_broker(tmp_path) as bootstrap:
         line = config_file(tmp_path, bootstrap)
-        broker.ensure_topics(load(tmp_path / "shadow.yaml", environ={}))
+        prepared(load(tmp_path / "shadow.yaml", environ={}))
         port = int(bootstrap.rpartition(":")[2])
         pid = listener(port)
         os.kill(pid, signal.SIGSTOP)

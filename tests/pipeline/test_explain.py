@@ -17,7 +17,7 @@ from shadow.events import Message, Outcome
 from shadow.ledger import Ledger
 from shadow.topology import OUTCOMES, REPLIES, TURNS
 from tests.fixtures import brokers
-from tests.fixtures.brokers import config_for
+from tests.fixtures.brokers import config_for, prepared
 from tests.fixtures.events import failed, reply, turn
 from tests.fixtures.system import System, arm
 from tests.fixtures.waiting import LONG_WINDOW, UNHURRIED, until
@@ -137,8 +137,7 @@ def test_a_broker_that_is_away_is_named_and_the_ledgers_part_is_shown(system: Sy
 
 def test_a_replaced_broker_with_other_records_in_the_same_places_is_noticed(system: System, tmp_path: Path) -> None:
     with brokers.embedded_broker(tmp_path) as bootstrap:
-        broker.wait_ready([bootstrap], 30)
-        broker.ensure_topics(config_for(bootstrap, partitions=4))
+        prepared(config_for(bootstrap, partitions=4))
         other = turn("c1:9", messages=[Message(role="user", content="Somebody else's words")])
         broker.publish([bootstrap], TURNS, [(b"c1", other.to_json(), ())] * 3)
         shown = shadow(system, TURN, "control", environ={"SHADOW_BROKER_URL": bootstrap})

@@ -64,7 +64,7 @@ class Probed(System):
         except OSError as error:
             return 0, str(error)
 
-    def until(self, name: str, true: Callable[[int, str], bool], timeout_s: float = 120) -> str:
+    def until_says(self, name: str, true: Callable[[int, str], bool], timeout_s: float = 120) -> str:
         deadline = time.monotonic() + timeout_s
         while True:
             code, body = self.get(name, "/readyz")
@@ -75,7 +75,7 @@ class Probed(System):
 
     def ready(self, *names: str) -> None:
         for name in names or PARTS:
-            self.until(name, lambda code, _: code == 200)
+            self.until_says(name, lambda code, _: code == 200)
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_readiness_turns_with_what_happens(system: Probed, embedded: str) -> Non
     for name in others:
         system.launch(name)
     system.launch(mirror, "-c", HELD, str(system.folder / "go on"))
-    system.until(mirror, lambda code, body: code == 503 and "not caught up: " in body)
+    system.until_says(mirror, lambda code, body: code == 503 and "not caught up: " in body)
     (system.folder / "go on").touch()
     system.ready(mirror)
     assert system.settled(turns=600).balanced
@@ -150,7 +150,7 @@ def test_readiness_turns_with_what_happens(system: Probed, embedded: str) -> Non
     holder = sqlite3.connect(system.folder / "ledger.db", isolation_level=None, timeout=60)
     holder.execute("BEGIN IMMEDIATE")
     write_raw([embedded], turns=20, rate=200, run="b", twice=False, garbage=False)
-    system.until("recorder", lambda code, body: code == 503 and "ledger: " in body)
+    system.until_says("recorder", lambda code, body: code == 503 and "ledger: " in body)
     assert system.get("recorder", "/healthz") == (200, "ok\n")
     system.ready("comparator")
     assert system.get("recorder", "/readyz")[0] == 503
@@ -163,7 +163,7 @@ def test_readiness_turns_with_what_happens(system: Probed, embedded: str) -> Non
     stopped.suspend()
     try:
         for name in PARTS:
-            system.until(name, lambda code, body: code == 503 and "broker: " in body)
+            system.until_says(name, lambda code, body: code == 503 and "broker: " in body)
             assert system.get(name, "/healthz") == (200, "ok\n")
     finally:
         stopped.resume()
@@ -226,7 +226,7 @@ def test_a_process_that_stands_still_is_started_again_and_nothing_is_lost(system
         assert "deaf ended with exit code 1" in restarts[0]
         assert seen.exists(), "it ended and had not said why"
         assert "stands_still" in (system.folder / "deaf.log").read_text()
-        system.until("comparator", lambda code, _: code == 200)
+        system.until_says("comparator", lambda code, _: code == 200)
         written += write_turns(embedded, "after")
         report = system.settled(turns=written)
         assert report.balanced

@@ -16,7 +16,7 @@ from shadow.topology import COMPARISONS, JUDGE_GROUP, JUDGEMENTS, REPLIES, TURNS
 from tests.fixtures import brokers
 from tests.fixtures.events import reply, turn
 from tests.fixtures.system import System, arm
-from tests.fixtures.waiting import LONG_WINDOW, UNHURRIED, same_day, until
+from tests.fixtures.waiting import LONG_WINDOW, UNHURRIED, insist, same_day, until
 from tests.pipeline.test_simulate_server import serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
@@ -117,7 +117,7 @@ def test_a_right_judge_says_who_is_better_once_and_again_after_redelivery(
     # kill -9, and all comparisons delivered once more: nothing is asked or written again
     system.kill("judge")
     bootstrap = system.config.broker.bootstrap
-    for record in list(broker.read(bootstrap, COMPARISONS)):
+    for record in insist(lambda: list(broker.read(bootstrap, COMPARISONS))):
         broker.publish(bootstrap, COMPARISONS, [(record.key, record.value, ())], partition=record.partition)
     system.start("judge")
     until(lambda: not sum(broker.lag(bootstrap, JUDGE_GROUP, [COMPARISONS]).values()), why=lambda: system.log("judge"))

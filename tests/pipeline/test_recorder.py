@@ -28,7 +28,7 @@ from shadow.health import Patience
 from shadow.ledger import Ledger
 from shadow.metrics.exporter import Metrics
 from shadow.topology import COMPARISONS, OUTCOMES, RECORDER_GROUP
-from tests.fixtures.brokers import config_for
+from tests.fixtures.brokers import config_for, prepared
 from tests.fixtures.comparisons import comparison, outcome
 from tests.fixtures.waiting import until
 
@@ -53,7 +53,7 @@ Recorder(load(sys.argv[1], environ={}), Metrics("recorder"), Health()).run(threa
 def config(embedded: str, tmp_path: Path) -> Config:
     ledger = {"url": f"sqlite:///{tmp_path}/ledger.db"}
     found = Config.model_validate({**config_for(embedded).model_dump(), "ledger": ledger})
-    broker.ensure_topics(found)
+    prepared(found)
     return found
 
 

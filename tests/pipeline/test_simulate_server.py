@@ -19,6 +19,7 @@ import aiohttp
 import pytest
 
 from shadow.simulate.customers import TOOLS
+from tests.fixtures.brokers import ended
 
 ASK = [{"role": "user", "content": "I want a refund of $49.90 for order AB-12345."}]
 
@@ -36,8 +37,7 @@ def serving(*options: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
             assert found, ready
             yield found.group(), process
         finally:
-            process.terminate()
-            process.wait(90)
+            ended(process)
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ from shadow.tap import Tap, worker
 from shadow.tap import client as tap_client
 from shadow.tap import producer as client
 from tests.fixtures.brokers import config_for, ended, free_ports, prepared, wipe
+from tests.fixtures.stopwatch import stopwatch
 from tests.fixtures.waiting import insist, until
 
 PARTITIONS = 4
@@ -60,18 +61,11 @@ def taps() -> Iterator[Callable[..., Tap]]:
 
 
 def unhurried(tap: Tap, calls: int, conversation: str = "c") -> None:
-    """Give turns; the caller must not have waited for any broker.
-
-    A machine that stalls holds up a call or two; a broker that is waited for holds up each, or one for a minute.
-    """
-    took = []
-    for index in range(calls):
-        begin = time.monotonic()
-        tap.turn(conversation_id=conversation, messages=BODY, turn_index=index)
-        took.append(time.monotonic() - begin)
-    *most, _, _ = sorted(took)
-    assert sum(most) < 2
-    assert sum(took) < 45
+    """Give turns; the caller must not have waited for any broker: all calls together take no two seconds."""
+    with stopwatch() as watch:
+        for index in range(calls):
+            tap.turn(conversation_id=conversation, messages=BODY, turn_index=index)
+    assert watch.seconds < 2
 
 
 def test_records_arrive_decodable_in_order_once_and_whole_conversations_on_one_partition(
@@ -289,7 +283,8 @@ def test_personal_data_does_not_reach_the_broker(
     tap.turn(conversation_id="c", messages=[{"role": "user", "content": "number 5547848968"}], turn_index=50)
     assert tap.flush(60)
     assert (tap.stats().sent, tap.stats().dropped) == (100, {"unsure": 1})
-    found = [record.value for topic in (topology.TURNS, topology.REPLIES) for record in read([embedded], topic)]
+    both = (topology.TURNS, topology.REPLIES)
+    found = [record.value for topic in both for record in insist(lambda topic=topic: list(read([embedded], topic)))]
     assert len(found) == 100
     assert not any(b"mail.example" in value or b"151 23" in value for value in found if value)
 

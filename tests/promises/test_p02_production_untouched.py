@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,28 +24,20 @@ FEW = {"max_in_flight": 2, "max_age_s": 150, **NO_BREAKER}
 """Nothing is shed for its age before the test lowers ``max_age_s``: the trouble lasts as long as it is needed."""
 
 
-def unreachable(name: str, port: int) -> dict[str, object]:
+def unreachable(name: str, address: str) -> dict[str, object]:
     """An arm whose endpoint refuses every connection, asked three times each."""
-    endpoint = {"type": "openai", "base_url": f"http://127.0.0.1:{port}/v1", "model": "m"}
+    endpoint = {"type": "openai", "base_url": f"http://{address}/v1", "model": "m"}
     return {**arm(name, limits={**FEW, "attempts": 3, "backoff_s": 2}), "adapter": endpoint}
 
 
 @pytest.fixture
-def closed_port() -> Iterator[int]:
-    """A port that refuses every connection: it is held, and nobody listens."""
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        yield holder.getsockname()[1]
-
-
-@pytest.fixture
-def system(tmp_path: Path, broker: str, closed_port: int) -> Iterator[System]:
+def system(tmp_path: Path, broker: str, nowhere: str) -> Iterator[System]:
     slow = {"type": "callable", "target": "tests.fixtures.models:slow", "settings": {"seconds": 1.0}}
     arms = [
         arm("control", limits=PATIENT),
         arm("quick", limits=PATIENT),
         arm("dead", "tests.fixtures.models:never", limits={**FEW, "timeout_s": 2}),
-        unreachable("closed", closed_port),
+        unreachable("closed", nowhere),
         {**arm("slow", limits=FEW), "adapter": slow},
     ]
     made = System(tmp_path, broker, arms, comparator=PATIENT_WINDOW)

@@ -137,10 +137,11 @@ def test_p03_exact_after_a_restart_of_the_broker(tmp_path):
             writer = threading.Thread(
                 target=load.write_raw,
                 args=(cluster.bootstrap,),
-                kwargs={"turns": TURNS, "rate": RATE, "run": "restart", "twice": True, "garbage": False},
+                kwargs={"turns": TURNS, "rate": RATE / 2, "run": "restart", "twice": True, "garbage": False},
             )
             writer.start()
             system.until(lambda: system.audit().arms["worse"].stored > 100)  # all are in the middle of their work
+            assert writer.is_alive()
             cluster.kill(1)
             time.sleep(3)
             cluster.restart(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from shadow.ledger import Ledger
 from shadow.topology import ARM_REPLIES, TURNS, mirror_group
 from tests.fixtures import load
 from tests.fixtures.system import System, arm
-from tests.fixtures.waiting import PATIENT, PATIENT_WINDOW
+from tests.fixtures.waiting import PATIENT, PATIENT_WINDOW, same_day
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -45,8 +44,7 @@ def held(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def system(tmp_path: Path, broker: str, meter: Path, held: Path) -> Iterator[System]:
-    if (left_s := 86_400 - time.time() % 86_400) < TEST_S:
-        time.sleep(left_s + 1)
+    same_day(TEST_S)
     settings = {"meter": str(meter), "seconds": 0.25, "held": str(held), "free": FREE}
     dear = arm("dear", limits={**PATIENT, "usd_per_day": USD_PER_DAY, "max_in_flight": IN_FLIGHT})
     dear["adapter"] = {"type": "callable", "target": "tests.fixtures.models:metered", "settings": settings}

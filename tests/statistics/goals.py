@@ -163,8 +163,6 @@ def hidden(results: Results) -> Iterator[Figure]:
     yield Figure("P8", f"{what}: promoted", (share(found["promote"]),), at_most=0.002)
     yield Figure("P8", f"{what}: rejected in 20,000 turns", (share(found["reject"]),), at_least=0.95)
     yield Figure("P8", f"{what}: the slice is named", (share(found["culprit"]),), at_least=0.95)
-    yield Figure(
-        "P8", f"{what}: another cell is named at REJECT", (share(found["innocent"]),), at_most=ALPHA
-    )
+    yield Figure("P8", f"{what}: another cell is named at REJECT", (share(found["innocent"]),), at_most=ALPHA)
     yield Figure("", f"{what}: median turns to REJECT", (median(found["reject"]),))
     yield Figure("", f"{what}: promoted without slices", (share(found["overall_alone"]),))

@@ -398,17 +398,19 @@ def test_clients_that_all_hang_leave_few_threads_behind(monkeypatch: pytest.Monk
     monkeypatch.setattr(hang_watch, "time", clock)
     tap = Tap("127.0.0.1:1")
     tap.turn(conversation_id="c", messages=BODY)
-    for count, times in enumerate((1, 2, 4, 8), start=1):
-        until(lambda count=count: len(made) == count)
-        clock.pass_over(times * hang_watch.HANG_S, watches=count)
-        assert (len(made), tap.stats().clients_replaced) == (count, count - 1)
-        clock.pass_over(0.5, watches=count)
-    until(lambda: len(made) == 5)
-    stats = tap.stats()
-    tap.close(0)
-    released.set()
-    for worker in made:  # before the watches have another clock again
-        worker.join(60)
+    try:
+        for count, times in enumerate((1, 2, 4, 8), start=1):
+            until(lambda count=count: len(made) == count)
+            clock.pass_over(times * hang_watch.HANG_S, watches=count)
+            assert (len(made), tap.stats().clients_replaced) == (count, count - 1)
+            clock.pass_over(0.5, watches=count)
+        until(lambda: len(made) == 5)
+        stats = tap.stats()
+    finally:
+        tap.close(0)
+        released.set()
+        for worker in made:  # before the watches have another clock again
+            worker.join(60)
     assert (stats.queued, stats.clients_replaced) == (1, 4)
     assert tap.stats().dropped == {"closed": 1}
 
