@@ -139,7 +139,7 @@ def dead_links(whole: dict[str, Any], made: Deployment) -> Iterator[str]:
 
 
 def none_stays(faults: Callable[[], set[str]]) -> None:
-    """Each fault is gone within two minutes.
+    """Each fault is gone within four minutes.
 
     A scrape that a busy machine does not answer leaves a hole for a second; what is counted is in the ledger a little
     later.
