@@ -44,7 +44,8 @@ def tables() -> Iterator[str]:
             lines.append(line(pair, backtested(pair, Path(folder) / str(number))))
             print(*lines[-1], sep=" | ", file=sys.stderr, flush=True)
     wrong = sum(each[-1] != "yes" for each in lines)
-    note = f"{len(lines)} pairs, {wrong} wrong. After: conversations (of one turn each) to a verdict that stayed."
+    after = "After: conversations (of one turn each) to a verdict that stayed; because of: what was certain by the end."
+    note = f"{len(lines)} pairs, {wrong} wrong. {after}"
     yield table("Verdicts on recorded pairs, margin of five points", HEAD, lines, note)
 
 
