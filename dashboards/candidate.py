@@ -74,7 +74,7 @@ VERDICT_ROW: Final[tuple[Panel, ...]] = (
     stats("Coverage", "Do enough of its turns count, which they do while the customer would still talk to it?",
           "percentunit", now(f"min by (candidate) (shadow_gate_coverage_ratio{{{ARM}}})", "{{candidate}}"),
           steps=[(None, RED), (COVERAGE_RATIO, GREEN)], width=3, height=6),
-    bars("Evidence for promotion", "How much of what is needed is there, where it lacks most? None for a rejected one.",
+    bars("Evidence for promotion", "How much of the evidence is there where it lacks most, unless it is rejected?",
          "percentunit",
          now(f"min by (candidate) (max by ({CELL}) (shadow_gate_progress_ratio{{{ARM}}})) "
              f"unless on (candidate) {REJECTED.format(arm=ARM)}", "{{candidate}}"),

@@ -102,7 +102,7 @@ BOARD: Final = Board(
         (
             "How much is known?",
             (
-                bars("Evidence", "Where does the evidence for a promotion lack most? None for a rejected one.",
+                bars("Evidence", "Where does the evidence for a promotion lack most, unless it is rejected?",
                      "percentunit",
                      now(f"bottomk(15, {_cells('progress_ratio')} unless on (candidate) {REJECTED.format(arm=ARM)})",
                          LEGENDS), empty="none, or all are rejected", least=0, most=1,

@@ -27,7 +27,7 @@ PLACE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 MAY_BE_WELL = ("Lost by arm", "Overflown labels")
 """Panels of what is wrong, with nothing to say of the last minutes of the story."""
 
-MAY_BE_EMPTY = re.compile(r"(> 0|== [12])\)?$|^(sum|max) by [^{]*ALERTS\{")
+MAY_BE_EMPTY = re.compile(r"(> 0|== [12])\)*$|^(sum|max) by [^{]*ALERTS\{")
 """A panel of what is wrong says nothing of an arm with which nothing is."""
 
 
