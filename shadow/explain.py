@@ -7,7 +7,7 @@ keeps them. What it has forgotten is named, and the rest is shown all the same.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
@@ -122,8 +122,13 @@ def explain(
     }
 
 
-def figures(side: dict[str, Any]) -> dict[str, str]:
-    """A side's figures for people, by name: of ``production`` or ``candidate`` as :func:`explain` gives them."""
+def figures(found: Mapping[str, Any]) -> dict[str, list[str]]:
+    """What :func:`explain` gives, in figures for people: by name, production's and the candidate's."""
+    sides = [_figures(found[side]) for side in ("production", "candidate")]
+    return {name: [side[name] for side in sides] for name in sides[0]}
+
+
+def _figures(side: Mapping[str, Any]) -> dict[str, str]:
     return {
         "latency": number(side["latency_s"], " s"),
         "first token": number(side["time_to_first_token_s"], " s"),

@@ -72,7 +72,7 @@ def _sides(found: dict[str, Any]) -> Table:
         "said": [_words(side["said"]) for side in sides],
         "tool calls": [_calls(side["said"]) for side in sides],
         "failures": [_failures(side) for side in sides],
-        **{name: [figures(side)[name] for side in sides] for name in figures(sides[0])},
+        **figures(found),
     }
     for name, cells in rows.items():
         if any(cells):

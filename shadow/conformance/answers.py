@@ -27,24 +27,24 @@ def score_faults(scores: Any, count: int) -> Iterator[str]:
 
 def finding_faults(found: Any) -> Iterator[str]:
     """What is wrong with a detector's answer."""
-    if not isinstance(found, Mapping):
-        yield f"gives {short(found)}, not a mapping of kinds to causes"
-        return
-    for kind, cause in found.items():
-        if kind not in FAILURE_KINDS:
-            yield f"says {kind!r:.60}, which is no kind of failure; there are: {', '.join(FAILURE_KINDS)}"
-        yield from _words_faults(f"the cause of {kind}", cause)
+    unknown = f"no kind of failure; there are: {', '.join(FAILURE_KINDS)}"
+    return _mapping_faults(found, ("kinds", "causes"), FAILURE_KINDS, unknown)
 
 
 def slice_faults(found: Any, names: Sequence[str]) -> Iterator[str]:
     """What is wrong with a slicer's answer."""
+    return _mapping_faults(found, ("slices", "reasons"), names, "not among its names")
+
+
+def _mapping_faults(found: Any, what: tuple[str, str], known: Sequence[str], unknown: str) -> Iterator[str]:
+    names, reasons = what
     if not isinstance(found, Mapping):
-        yield f"gives {short(found)}, not a mapping of slices to reasons"
+        yield f"gives {short(found)}, not a mapping of {names} to {reasons}"
         return
     for name, why in found.items():
-        if name not in names:
-            yield f"says {name!r:.60}, which is not among its names"
-        yield from _words_faults(f"the reason of {name}", why)
+        if name not in known:
+            yield f"says {name!r:.60}, which is {unknown}"
+        yield from _words_faults(f"the {reasons[:-1]} of {name}", why)
 
 
 def _words_faults(what: str, words: Any) -> Iterator[str]:

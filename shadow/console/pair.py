@@ -95,7 +95,7 @@ def _facts(found: Mapping[str, Any]) -> str:
     sides = (found["production"], found["candidate"])
     rows = {
         "failures": [_failures(side) for side in sides],
-        **{name: [figures(side)[name] for side in sides] for name in figures(sides[0])},
+        **figures(found),
     }
     return grid(("", "production", found["arm"]), [(name, *cells) for name, cells in rows.items()])
 
